@@ -1,0 +1,145 @@
+"""State that survives kill -9: JSON documents in SQLite, read and written in transactions.
+
+A document has a kind and an id (``vm`` / uuid). The same code serves an in-memory database in process and a file shared by
+many processes. Documents come back as fresh copies: change one, then :meth:`Store.put` it.
+
+Kinds (id -> document):
+    server            uuid -> the CNAPI server object, sysinfo inside, plus "_alive": bool
+    vm                uuid -> the object that ``vmadm get`` prints (the truth), with server_uuid
+    zone              uuid -> private life of a zone (core/zones.py)
+    vmapi_vm          uuid -> what VMAPI believes (lags behind vm)
+    sapi_application, sapi_service, sapi_instance, sapi_manifest    uuid -> object
+    image             "<store>/<uuid>" -> full manifest incl. channels; store is "updates" or "imgapi"
+    installed         "<server>/<uuid>" -> {"manifest":..., "zpool":"zones", "source":...}
+    dataset           "<server>:<name>" -> zfs dataset or snapshot (name has "@")
+    job, task, ticket uuid -> object
+    dns               "<name>/<ip>" -> {"name","ip"}
+    event             see core/datacenter.py
+    fault             see core/faults.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from typing import Any, Optional
+
+Doc = dict[str, Any]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS doc (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL,
+    data TEXT NOT NULL, UNIQUE (kind, id));
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, data TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS call (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, face TEXT NOT NULL,
+    name TEXT NOT NULL, detail TEXT NOT NULL, result TEXT NOT NULL DEFAULT '');
+"""
+
+
+class Store:
+    """One database; a connection per thread for a file, one shared connection in memory."""
+
+    def __init__(self, path: str = ":memory:") -> None:
+        self.path = path
+        self._local = threading.local()
+        self._shared = self._connect() if path == ":memory:" else None
+        self._mutex = threading.RLock()
+        with self.transaction():
+            pass
+
+    def _connect(self) -> sqlite3.Connection:
+        link = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+        if self.path != ":memory:":
+            link.execute("PRAGMA journal_mode=WAL")
+            link.execute("PRAGMA synchronous=NORMAL")
+        link.executescript(SCHEMA)
+        return link
+
+    @property
+    def link(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        if self._shared is not None:
+            return self._shared
+        if not hasattr(self._local, "link"):
+            self._local.link = self._connect()
+            self._local.depth = 0
+        link: sqlite3.Connection = self._local.link
+        return link
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; may be nested (the outermost decides). Never sleep inside."""
+        with self._mutex if self._shared is not None else contextlib.nullcontext():
+            link = self.link
+            depth = getattr(self._local, "depth", 0)
+            if depth == 0:
+                link.execute("BEGIN IMMEDIATE")
+            self._local.depth = depth + 1
+            try:
+                yield
+            except BaseException:
+                self._local.depth = depth
+                if depth == 0:
+                    link.execute("ROLLBACK")
+                raise
+            self._local.depth = depth
+            if depth == 0:
+                link.execute("COMMIT")
+
+    def get(self, kind: str, id: str) -> Optional[Doc]:
+        """The document, or None."""
+        row = self.link.execute("SELECT data FROM doc WHERE kind=? AND id=?", (kind, id)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put(self, kind: str, id: str, doc: Doc) -> None:
+        """Insert or replace; a replaced document keeps its place in :meth:`all`."""
+        self.link.execute(
+            "INSERT INTO doc (kind, id, data) VALUES (?,?,?) ON CONFLICT (kind, id) DO UPDATE SET data=excluded.data",
+            (kind, id, json.dumps(doc)),
+        )
+
+    def delete(self, kind: str, id: str) -> bool:
+        """Whether there was one."""
+        return self.link.execute("DELETE FROM doc WHERE kind=? AND id=?", (kind, id)).rowcount > 0
+
+    def all(self, kind: str, prefix: str = "") -> list[Doc]:
+        """Documents in order of first insertion; *prefix* narrows by id."""
+        return [doc for _, doc in self.items(kind, prefix)]
+
+    def items(self, kind: str, prefix: str = "") -> list[tuple[str, Doc]]:
+        """As :meth:`all`, with ids."""
+        rows = self.link.execute(
+            "SELECT id, data FROM doc WHERE kind=? AND substr(id,1,?)=? ORDER BY seq", (kind, len(prefix), prefix)
+        )
+        return [(id, json.loads(data)) for id, data in rows]
+
+    def meta(self, name: str, default: Any = None) -> Any:
+        """A single named value."""
+        row = self.link.execute("SELECT data FROM meta WHERE name=?", (name,)).fetchone()
+        return json.loads(row[0]) if row else default
+
+    def set_meta(self, name: str, value: Any) -> None:
+        """Set a single named value."""
+        self.link.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, json.dumps(value)))
+
+    def log_call(self, at: float, face: str, name: str, detail: str, result: str = "") -> int:
+        """Record an outside call; returns its number."""
+        row = self.link.execute(
+            "INSERT INTO call (at, face, name, detail, result) VALUES (?,?,?,?,?)", (at, face, name, detail, result)
+        )
+        return int(row.lastrowid or 0)
+
+    def close_call(self, number: int, result: str) -> None:
+        """Fill in how the call ended."""
+        self.link.execute("UPDATE call SET result=? WHERE seq=?", (result, number))
+
+    def calls(self) -> list[Doc]:
+        """Every outside call, in order."""
+        rows = self.link.execute("SELECT seq, at, face, name, detail, result FROM call ORDER BY seq")
+        return [dict(zip(("seq", "at", "face", "name", "detail", "result"), row)) for row in rows]
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self.link.close()
