@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 
+from sdcupgrade.errors import BadAnswer, SdcupgradeError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
     Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
 
-from sdcupgrade.errors import BadAnswer, SdcupgradeError
 
 
 def _no_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -1,12 +1,14 @@
 """The nouns of a datacenter as frozen data: what was observed, and what happens as events.
 
-Nothing here does anything. ``dc/`` fills these in from the real answers, ``plan/`` reads them, ``ui/`` shows the events.
+Nothing here does anything. ``dc/`` fills these in from the real answers, ``plan/`` reads them, ``ui/`` shows events.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+
+from sdcupgrade.jsonvalue import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
     from sdcupgrade.jsonvalue import Json
 
-from sdcupgrade.jsonvalue import Record
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Image:
     def read(record: Record) -> Image:
         """Parse a manifest as IMGAPI and imgadm give it. Raises the record's error class."""
         files = record.records("files")
-        file = ImageFile(files[0].text("sha1"), files[0].number("size"), files[0].text("compression")) if files else None
+        file = None
+        if files:
+            file = ImageFile(files[0].text("sha1"), files[0].number("size"), files[0].text("compression"))
         return Image(
             uuid=record.text("uuid"),
             name=record.text("name"),
@@ -164,8 +167,8 @@ class Verdict(enum.Enum):
 class Event:
     """Something to show and to log; the renderers in ``ui/`` decide how.
 
-    *kind* is one of ``started``, ``progress``, ``waiting``, ``verdict``, ``note``, ``warning``. *what* names the subject
-    (a step id, a service, an image), *text* is a sentence. Progress carries *done* and *total* (bytes, or a count).
+    *kind* is one of ``started``, ``progress``, ``waiting``, ``verdict``, ``note``, ``warning``. *what* names the
+    subject (a step id, a service, an image), *text* is a sentence. Progress carries *done* and *total* (bytes, or a count).
     """
 
     kind: str

@@ -1,7 +1,7 @@
 """The plan as a document: what ``prepare`` writes, ``upgrade`` and ``rollback`` carry out to the letter.
 
-Every uuid, path, time-out, order and inverse is in it; the engine has no choices left. It carries a schema version and a
-digest of everything else in it.
+Every uuid, path, time-out, order and inverse is in it; the engine has no choices left. It carries a schema version
+and a digest of everything else in it.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Optional, Union
 
 @dataclass
 class Request:
-    """One HTTP request. *path* is decoded and without query; *query* keeps the last value of each name; header names are
-    lower case; *body* is the whole body, or for large uploads a readable file (use :meth:`reader`)."""
+    """One HTTP request. *path* is decoded and without query; *query* keeps the last value of each name; header
+    names are lower case; *body* is the whole body, or for large uploads a readable file (use :meth:`reader`)."""
 
     method: str
     path: str

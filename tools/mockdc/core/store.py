@@ -1,7 +1,7 @@
 """State that survives kill -9: JSON documents in SQLite, read and written in transactions.
 
-A document has a kind and an id (``vm`` / uuid). The same code serves an in-memory database in process and a file shared by
-many processes. Documents come back as fresh copies: change one, then :meth:`Store.put` it.
+A document has a kind and an id (``vm`` / uuid). The same code serves an in-memory database in process and a file shared
+by many processes. Documents come back as fresh copies: change one, then :meth:`Store.put` it.
 
 Kinds (id -> document):
     server            uuid -> the CNAPI server object, sysinfo inside, plus "_alive": bool
