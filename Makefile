@@ -1,0 +1,36 @@
+# Two commands do everything on a machine with python3: `make demo` (the product at work) and `make test`.
+
+PYTHON ?= python3
+VENV   := .venv
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test lint types unit interpreters bench clean
+
+demo:  ## upgrade a whole datacenter in a box, and roll one service back; needs no package
+	@$(PYTHON) tools/demo.py
+
+test: lint types unit interpreters  ## everything that must hold
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+
+types: $(STAMP)
+	$(VENV)/bin/mypy
+
+unit: $(STAMP)
+	$(VENV)/bin/python tools/coverage_run.py
+
+interpreters: $(STAMP)  ## the in-process tests again, on the oldest and the newest python at hand
+	$(VENV)/bin/python tools/interpreters.py
+
+bench:  ## publishes the figures of docs/figures.md; nothing is asserted
+	@$(PYTHON) tools/bench/run.py
+
+$(STAMP): setup.cfg
+	$(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module: install it (Debian: python3-venv)" >&2; exit 1; }
+	mkdir -p .scratch
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check $$($(PYTHON) tools/dev_packages.py)
+	touch $@
+
+clean:
+	rm -rf $(VENV) .scratch
