@@ -81,7 +81,10 @@ class Server:
 
 @dataclass(frozen=True)
 class Service:
-    """A SAPI service of the ``sdc`` application. None means that SAPI does not hold the key at all."""
+    """A SAPI service of the ``sdc`` application. None means that SAPI does not hold the key at all.
+
+    *delegate_dataset* is ``params.delegate_dataset``: its zones are meant to have one (TOOLS-1591).
+    """
 
     uuid: str
     name: str
@@ -89,11 +92,17 @@ class Service:
     image_uuid: Optional[str]
     user_script: Optional[str]
     domain: Optional[str]
+    delegate_dataset: bool = False
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One zone of a service. *quota_gib* 0 means none; *user_script* None means the VM has no such metadata."""
+    """One zone of a service. *quota_gib* 0 means none; *user_script* None means the VM has no such metadata.
+
+    *state* is the VM's own word, or ``missing`` where SAPI holds an instance whose VM is no more (HEAD-2056).
+    *in_sapi* is false for a zone of that role which SAPI does not list; that is drift, save for ``assets``, which has
+    no SAPI record at all (reference 1.9).
+    """
 
     uuid: str
     alias: str
