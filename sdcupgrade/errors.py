@@ -50,6 +50,12 @@ class StepFailed(SdcupgradeError):
     reference = "step-failed"
 
 
+class TimedOut(StepFailed):
+    """A wait reached its deadline; the message says for what, how long, and what was last seen."""
+
+    reference = "timed-out"
+
+
 class Declined(SdcupgradeError):
     """The operator said no at the prompt, or nobody was there to ask; nothing was changed."""
 
