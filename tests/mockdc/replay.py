@@ -1,9 +1,9 @@
 """Send recorded requests to a stand-in and say where its answers differ from the real program's.
 
 ``recordings/GROUP.jsonl`` holds one call a line: what was asked and what the real program answered. A group is replayed
-whole and in order, against a server that starts as the recording's did. Uuids that a server makes up are matched with the
-recorded ones as they appear, and used in later requests. Left out: how answers of long jobs look at an exact moment
-(``before`` lets a test pass time), and whatever is different at every run (times, pids, request ids).
+whole and in order, against a server that starts as the recording's did. Uuids that a server makes up are matched with
+the recorded ones as they appear, and used in later requests. Left out: how answers of long jobs look at an exact
+moment (``before`` lets a test pass time), and whatever is different at every run (times, pids, request ids).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ HOME = pathlib.Path(__file__).parent / "recordings"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 HEADERS = ("content-type", "x-joyent-resource-count", "allow", "workflow-api", "etag", "location", "content-md5")
 ANY_VALUE = ("etag", "workflow-api")  # must be there; what it says is the server's own business
-VOLATILE = re.compile(r"(^|_)(pid|at|time|timestamp|elapsed|started|finished|heartbeat|boot|created|modified|etag|mtime|after"
-                      r"|req_id|x-request-id|request_id|md5|duration|hostname|dataset_guid|runner_id)$|^(stack|body|workflow)$")
+VOLATILE = re.compile(r"(^|_)(pid|at|time|timestamp|elapsed|started|finished|heartbeat|boot|created|modified|etag|mtime"
+                      r"|after|req_id|x-request-id|request_id|md5|duration|hostname|dataset_guid|runner_id)$"
+                      r"|^(stack|body|workflow)$")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ Before = Callable[[Recorded], None]
 
 def load(group: str) -> list[Recorded]:
     """The calls of a group."""
-    with open(HOME / f"{group}.jsonl", encoding="utf-8") as lines:
+    with (HOME / f"{group}.jsonl").open(encoding="utf-8") as lines:
         return [Recorded(**json.loads(line)) for line in lines]
 
 
