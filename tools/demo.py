@@ -50,7 +50,8 @@ def whole_spec(state: dict[str, list[dict[str, str]]]) -> dict[str, str]:
     from sdcupgrade.plan.stack import STACK
 
     present = {instance["service"] for instance in state["instances"]}
-    return {entry.name: "latest" for entry in STACK if entry.name in present and entry.ordinary}
+    ordinary = (entry for entry in STACK if not entry.special and not entry.retired)
+    return {entry.name: "latest" for entry in ordinary if entry.name in present}
 
 
 def session(folder: pathlib.Path, speed: str) -> None:
