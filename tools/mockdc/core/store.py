@@ -13,8 +13,10 @@ Kinds (id -> document):
     installed         "<server>/<uuid>" -> {"manifest":..., "zpool":"zones", "source":...}
     dataset           "<server>:<name>" -> zfs dataset or snapshot (name has "@")
     job, task, ticket uuid -> object
-    dns               "<name>/<ip>" -> {"name","ip"}
-    event             see core/datacenter.py
+    dns               "<name>/<ip>" -> {"name","ip","session"}
+    stale_vm          uuid -> a vm that VMAPI has not heard about yet
+    image_seed        "<store>/<uuid>" -> how to make the bytes of a scenario's image file (core/bits.py)
+    event             "<time>/<random>" -> {"at","action","args"}, see core/datacenter.py
     fault             see core/faults.py
 """
 
@@ -44,8 +46,8 @@ class Store:
     def __init__(self, path: str = ":memory:") -> None:
         self.path = path
         self._local = threading.local()
-        self._shared = self._connect() if path == ":memory:" else None
         self._mutex = threading.RLock()
+        self._shared = self._connect() if path == ":memory:" else None
         with self.transaction():
             pass
 
@@ -139,6 +141,13 @@ class Store:
         """Every outside call, in order."""
         rows = self.link.execute("SELECT seq, at, face, name, detail, result FROM call ORDER BY seq")
         return [dict(zip(("seq", "at", "face", "name", "detail", "result"), row)) for row in rows]
+
+    def due(self, upto: float) -> Optional[tuple[str, Doc]]:
+        """The earliest event whose time has come, with its id; event ids sort by time."""
+        row = self.link.execute(
+            "SELECT id, data FROM doc WHERE kind='event' AND id<=? ORDER BY id LIMIT 1", (f"{upto:020.6f}~",)
+        ).fetchone()
+        return (row[0], json.loads(row[1])) if row else None
 
     def close(self) -> None:
         """Close this thread's connection."""
