@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import importlib
 import pathlib
 import threading
 import uuid
@@ -91,12 +92,12 @@ class Datacenter:
         self.store.delete("event", id)
         self._moment.at = event["at"]
         try:
-            _actions()[event["action"]](self, **event["args"])
+            _action(event["action"])(self, **event["args"])
         finally:
             self._moment.at = None
 
     def later(self, seconds: float, action: str, **args: object) -> None:
-        """Put an event in the store: *action* names a function registered in ``core/``."""
+        """Put an event in the store: *action* names a function registered in ``core/``, or is ``module:function``."""
         at = self.now() + seconds
         self.store.put("event", f"{at:020.6f}/{uuid.uuid4()}", {"at": at, "action": action, "args": args})
 
@@ -259,7 +260,11 @@ class Datacenter:
         datasets.install(self, server, manifest, source)
 
 
-def _actions() -> dict[str, Callable[..., Any]]:
+def _action(name: str) -> Callable[..., Any]:
+    if ":" in name:
+        module, _, function = name.partition(":")
+        found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+        return found
     from mockdc.core import dns, life
 
-    return {**life.ACTIONS, **dns.ACTIONS}
+    return {**life.ACTIONS, **dns.ACTIONS}[name]
