@@ -41,10 +41,12 @@ class Request:
 
 @dataclass(frozen=True)
 class FileBody:
-    """A body that is a file on disk, sent as it is (sendfile where there is one)."""
+    """A body that is a file on disk, or *size* bytes of it from *offset* on, sent as it is (sendfile where there is
+    one)."""
 
     path: str
     size: int
+    offset: int = 0
 
 
 @dataclass
