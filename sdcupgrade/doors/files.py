@@ -6,10 +6,20 @@ fsync, rename, fsync of the folder. Failures raise StorageError, which says what
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from sdcupgrade.errors import NoInput, StorageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from typing import BinaryIO, Optional, Protocol
+    from typing import BinaryIO, Literal, Optional, Protocol
 
     class Files(Protocol):
         """Files below the root."""
@@ -62,7 +72,273 @@ if TYPE_CHECKING:
         def lock(self, path: str, holder: str) -> Optional[Lock]:
             """Take the flock on *path* without waiting and write *holder* into it; None when somebody has it."""
 
+        def locked(self, path: str) -> bool:
+            """Whether somebody holds the flock on *path* now."""
+
     class Lock(Protocol):
         """A held lock; gone with the process, however it ends."""
 
-        def release(self) -> None: ...
+        def release(self) -> None:
+            """Empty the file and give the lock back: a file with a holder in it and no lock tells of a crash."""
+
+
+TRIES = 5
+PAUSE_S = 0.02
+"""How often, and how far apart, a lock is tried: :meth:`RootedFiles.locked` holds it for a moment, which is nobody."""
+
+
+@dataclass
+class Target:
+    """A file being replaced: write to *file*; clear *keep* to leave the old one as it was."""
+
+    file: BinaryIO
+    keep: bool = True
+
+
+class RootedFiles:
+    """The real files below *root* (``/`` on a headnode). *fsync* False is for tests.
+
+    A path that does not begin with ``/`` is the operator's own, relative to the current folder and not below the root;
+    one that is below the root already is taken as it stands.
+    """
+
+    def __init__(self, root: str = "/", fsync: bool = True) -> None:
+        self._root = "" if root in ("", "/") else os.path.abspath(root)
+        self._fsync = fsync
+
+    def real(self, path: str) -> str:
+        inside = not self._root or path == self._root or path.startswith(self._root + "/")
+        return path if inside or not path.startswith("/") else self._root + path
+
+    def exists(self, path: str) -> bool:
+        return os.path.lexists(self.real(path))
+
+    def is_dir(self, path: str) -> bool:
+        return os.path.isdir(self.real(path))
+
+    def size(self, path: str) -> int:
+        with _explained("read", path):
+            return os.stat(self.real(path)).st_size
+
+    def mtime(self, path: str) -> float:
+        with _explained("read", path):
+            return os.stat(self.real(path)).st_mtime
+
+    def read(self, path: str, limit: int = 64 << 20) -> bytes:
+        with self.open_read(path) as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise StorageError(f"{path}: longer than the {limit} bytes that are read of such a file")
+        return data
+
+    def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        with self.replacing(path, mode) as target:
+            target.file.write(data)
+
+    @contextmanager
+    def replacing(self, path: str, mode: int = 0o600) -> Iterator[Target]:
+        """The way every file is replaced. An exception, or ``keep`` cleared, leaves the old file untouched."""
+        self.mkdir(os.path.dirname(path))
+        real = self.real(path)
+        temporary = f"{os.path.dirname(real) or '.'}/.{os.path.basename(real)}.{os.getpid()}.{os.urandom(4).hex()}"
+        with _explained("written", path):
+            target = Target(_open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, "wb"))
+            try:
+                with target.file:
+                    yield target
+                    target.file.flush()
+                    os.fchmod(target.file.fileno(), mode)
+                    self._sync(target.file.fileno())
+                if target.keep:
+                    os.replace(temporary, real)
+                    self._sync_folder(real)
+            finally:
+                _unlink(temporary)
+
+    def append(self, path: str, line: bytes) -> None:
+        new = not self.exists(path)
+        self.mkdir(os.path.dirname(path))
+        with _explained("written", path):
+            descriptor = os.open(self.real(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                _append_whole(descriptor, line)
+                self._sync(descriptor)
+            finally:
+                os.close(descriptor)
+            if new:
+                self._sync_folder(self.real(path))
+
+    def listdir(self, path: str) -> list[str]:
+        try:
+            with _explained("read", path):
+                return sorted(os.listdir(self.real(path)))
+        except NoInput:
+            return []
+
+    def mkdir(self, path: str, mode: int = 0o700) -> None:
+        real = self.real(path) or "."
+        if os.path.isdir(real):
+            return
+        with _explained("made", path):
+            parent = os.path.dirname(real.rstrip("/"))
+            if parent and not os.path.isdir(parent):
+                self.mkdir(parent, mode)
+            try:
+                os.mkdir(real, mode)
+            except FileExistsError:
+                if not os.path.isdir(real):
+                    raise
+            self._sync_folder(real)
+
+    def rename(self, old: str, new: str) -> None:
+        self.mkdir(os.path.dirname(new))
+        with _explained("renamed", old):
+            os.rename(self.real(old), self.real(new))
+            self._sync_folder(self.real(new))
+
+    def remove(self, path: str) -> None:
+        with _explained("removed", path):
+            _unlink(self.real(path))
+
+    def truncate(self, path: str, size: int) -> None:
+        with _explained("written", path), _open(self.real(path), os.O_RDWR, "r+b") as file:
+            file.truncate(size)
+            self._sync(file.fileno())
+
+    @contextmanager
+    def open_append(self, path: str) -> Iterator[BinaryIO]:
+        self.mkdir(os.path.dirname(path))
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with _explained("written", path), _open(self.real(path), flags, "ab") as file:
+            yield file
+            file.flush()
+            self._sync(file.fileno())
+
+    @contextmanager
+    def open_read(self, path: str) -> Iterator[BinaryIO]:
+        with _explained("read", path), _open(self.real(path), os.O_RDONLY, "rb") as file:
+            yield file
+
+    def free(self, path: str) -> int:
+        real = self.real(path)
+        while not os.path.exists(real) and real not in ("", "/"):
+            real = os.path.dirname(real)
+        with _explained("read", path):
+            found = os.statvfs(real or "/")
+        return found.f_bavail * found.f_frsize
+
+    def archive(self, folder: str, names: tuple[str, ...], into: str, max_bytes: int) -> int:
+        from sdcupgrade.doors.archive import pack
+
+        with self.replacing(into) as target:
+            return pack(self.real(folder), names, target.file, max_bytes)
+
+    def lock(self, path: str, holder: str) -> Optional[FlockLock]:
+        self.mkdir(os.path.dirname(path))
+        with _explained("locked", path):
+            descriptor = os.open(self.real(path), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                if not _flock(descriptor, fcntl.LOCK_EX, TRIES):
+                    os.close(descriptor)
+                    return None
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, holder.encode())
+                self._sync(descriptor)
+            except OSError:
+                os.close(descriptor)
+                raise
+            return FlockLock(descriptor)
+
+    def locked(self, path: str) -> bool:
+        if not self.exists(path):
+            return False
+        with _explained("read", path):
+            descriptor = os.open(self.real(path), os.O_RDONLY)
+            try:
+                return not _flock(descriptor, fcntl.LOCK_SH, 1)
+            finally:
+                os.close(descriptor)
+
+    def _sync(self, descriptor: int) -> None:
+        if self._fsync:
+            os.fsync(descriptor)
+
+    def _sync_folder(self, real: str) -> None:
+        """Make a new name in the folder of *real* last through a power cut."""
+        if self._fsync:
+            descriptor = os.open(os.path.dirname(real.rstrip("/")) or ".", os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+class FlockLock:
+    """A flock on an open file. flock, not lockf: that one vanishes when any descriptor of the file is closed."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: Optional[int] = descriptor
+
+    def release(self) -> None:
+        """See :class:`Lock`; the file itself stays, for unlinking it would let two hold it."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            try:
+                os.ftruncate(descriptor, 0)
+            finally:
+                os.close(descriptor)
+
+
+def _flock(descriptor: int, kind: int, tries: int) -> bool:
+    for attempt in range(tries):
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if attempt + 1 < tries:
+                time.sleep(PAUSE_S)
+    return False
+
+
+def _open(real: str, flags: int, mode: Literal["rb", "wb", "ab", "r+b"]) -> BinaryIO:
+    return os.fdopen(os.open(real, flags, 0o600), mode)
+
+
+def _unlink(real: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(real)
+
+
+def _append_whole(descriptor: int, line: bytes) -> None:
+    """One write; a line that did not fit is taken back, so that the next one does not follow half of it."""
+    before = os.fstat(descriptor).st_size
+    try:
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.ftruncate(descriptor, before)
+        raise
+
+
+ADVICE = {
+    errno.ENOSPC: "free space on that file system, then type the same command again",
+    errno.EDQUOT: "raise the quota or free space there, then type the same command again",
+    errno.EROFS: "that file system is read-only: see `zfs get readonly` and `fmadm faulty`",
+    errno.EACCES: "run as root, or see who owns that path",
+    errno.EPERM: "run as root, or see who owns that path",
+    errno.ENOTDIR: "a part of that path is a file: move it away",
+}
+
+
+@contextmanager
+def _explained(act: str, path: str) -> Iterator[None]:
+    """Turn OSError into an error that names the path, the reason and what to do."""
+    try:
+        yield
+    except FileNotFoundError as why:
+        if act == "read":
+            raise NoInput(f"{path}: there is no such file") from why
+        raise StorageError(f"{path}: cannot be {act}: there is no such file or folder") from why
+    except OSError as why:
+        reason = (why.strerror or str(why)).lower()
+        raise StorageError(f"{path}: cannot be {act}: {reason}", ADVICE.get(why.errno or 0, "")) from why

@@ -1,0 +1,50 @@
+"""The real doors, put together from the environment.
+
+``SDCUPGRADE_ROOT`` names another root than ``/`` (and then programs get the caller's environment),
+``SDCUPGRADE_ADMIN_PROXY`` a forward proxy through which the datacenter's own services are reached; the usual
+``http_proxy`` family holds for the updates server only.
+"""
+
+from __future__ import annotations
+
+from sdcupgrade.doors import Doors
+from sdcupgrade.doors.clock import RealClock
+from sdcupgrade.doors.files import RootedFiles
+from sdcupgrade.doors.http import ENVIRONMENT, SocketHttp
+from sdcupgrade.doors.run import SubprocessRunner, child_environment
+from sdcupgrade.log import Log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Optional
+
+
+def real_files(environ: Mapping[str, str]) -> RootedFiles:
+    """Files below ``SDCUPGRADE_ROOT``."""
+    return RootedFiles(environ.get("SDCUPGRADE_ROOT") or "/")
+
+
+def open_log(environ: Mapping[str, str], command: str) -> Log:
+    """The log of this run; its file is made when there is something to write."""
+    return Log(real_files(environ), RealClock(), command)
+
+
+def real_doors(
+    environ: Mapping[str, str],
+    log: Log,
+    *,
+    notice: Optional[Callable[[str], None]] = None,
+    cafile: Optional[str] = None,
+) -> Doors:
+    """All doors. *notice* takes a sentence for the operator while Ctrl-C has to wait for a program; *cafile* is a file
+    of certificate authorities for the updates server."""
+    files = real_files(environ)
+    admin = environ.get("SDCUPGRADE_ADMIN_PROXY") or None
+    return Doors(
+        run=SubprocessRunner(child_environment(environ), log, files, notice),
+        admin=SocketHttp(log, files, proxy=admin, environ=environ),
+        web=SocketHttp(log, files, proxy=ENVIRONMENT, cafile=cafile, environ=environ),
+        files=files,
+        clock=RealClock(),
+    )
