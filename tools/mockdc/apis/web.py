@@ -49,13 +49,25 @@ class FileBody:
     offset: int = 0
 
 
+@dataclass(frozen=True)
+class Wire:
+    """What a fault does to the body on its way: *cut* ends it after so many bytes (Content-Length stays), *corrupt*
+    flips its first byte, *rate* limits it to so many bytes per second of the datacenter's time."""
+
+    cut: Optional[int] = None
+    corrupt: bool = False
+    rate: Optional[float] = None
+
+
 @dataclass
 class Response:
-    """One HTTP answer. A dict or list body is sent as JSON; None as an empty body."""
+    """One HTTP answer. A dict or list body is sent as JSON; None as an empty body. The face that sends it obeys
+    *wire*."""
 
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    wire: Optional[Wire] = None
 
     def encoded(self) -> Union[bytes, FileBody]:
         """The body as it goes over the wire."""

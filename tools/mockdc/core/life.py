@@ -165,6 +165,22 @@ def running(dc: Datacenter, vm: Doc, state: str = "running") -> None:
     vm["pid"] = 4000 + number
 
 
+def lost(dc: Datacenter, uuid: str) -> None:
+    """The zone's server lost its power."""
+    _, zone = must(dc, uuid)
+    silence(dc, zone)
+    dc.store.put("zone", uuid, zone)
+
+
+def boot_again(dc: Datacenter, uuid: str) -> None:
+    """The zone's server is back: zones that ran boot again."""
+    vm, zone = must(dc, uuid)
+    if vm["zone_state"] == "running" and vm["state"] == "running":
+        zone["boot"] += 1
+        imported(dc, zone, zone["durations"]["online"])
+        dc.store.put("zone", uuid, zone)
+
+
 # --- the events of a boot -------------------------------------------------------------------------------------------
 def imported(dc: Datacenter, zone: Doc, online_in: float) -> None:
     """SMF knows the zone's services; they are online *online_in* seconds later. The caller stores the zone."""

@@ -88,14 +88,20 @@ def _change(dc: Datacenter, zone: Doc, service: Doc, verb: str) -> None:
         zone["answers"] = zone["answers"] and not main
         if registrar and was == "online":
             dns.withdraw(dc, zone, dns.GRACE_S)
-    elif verb in {"enable", "restart"} and (verb == "restart" or was != "online") or verb == "clear":
-        if verb == "restart" and was == "disabled" or verb == "clear" and was != "maintenance":
-            return
+    elif _starts(verb, was):
         service.update(state="offline*", since=dc.now(), reason=STARTING)
         zone["answers"] = zone["answers"] and not main
-        dc.later(zone["durations"]["online"], "service-online", vm=zone["uuid"], boot=zone["boot"], fmri=service["fmri"])
+        again = {"vm": zone["uuid"], "boot": zone["boot"], "fmri": service["fmri"]}
+        dc.later(zone["durations"]["online"], "service-online", **again)
         if registrar and was == "online":
             dns.withdraw(dc, zone, dns.GRACE_S)
+
+
+def _starts(verb: str, state: str) -> bool:
+    """Whether *verb* makes a service in *state* start anew."""
+    if verb == "enable":
+        return state in {"disabled", "offline"}
+    return verb == "restart" and state != "disabled" or verb == "clear" and state == "maintenance"
 
 
 def service_online(dc: Datacenter, vm: str, boot: int, fmri: str) -> None:

@@ -1,4 +1,4 @@
-"""What lies inside a zone's root, as real files: set-up markers, logs, the sentinels of first boot (reference 6.3, 6.4)."""
+"""What lies inside a zone's root, as real files: set-up markers, logs, sentinels (reference 6.3, 6.4)."""
 
 from __future__ import annotations
 
