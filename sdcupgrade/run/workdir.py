@@ -1,0 +1,140 @@
+"""The work dir of an upgrade: ``/var/tmp/upgrade-foo`` for ``foo``, and the names of everything in it.
+
+``foo``, ``foo.json`` and ``./dir/foo.json`` all mean the upgrade "foo". A work dir belongs to the spec file that it was
+prepared from, and one that has anything in it is never prepared over: ``--fresh`` moves it aside under a stamp. Nothing
+here is ever deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from sdcupgrade.doors.clock import iso, stamp
+from sdcupgrade.errors import NoInput, Refused, UsageError
+from sdcupgrade.jsonvalue import Record, loads, pretty
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from sdcupgrade.doors.clock import Clock
+    from sdcupgrade.doors.files import Files
+
+PARENT = "/var/tmp"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the operator typed: the upgrade's *name*, and the spec's path if a path was typed (as it was typed)."""
+
+    name: str
+    path: Optional[str]
+
+    @staticmethod
+    def of(text: str) -> Named:
+        """Parse ``foo``, ``foo.json``, ``./dir/foo.json``. Raises UsageError for what cannot be a name."""
+        base = os.path.basename(text)
+        name = base[: -len(".json")] if base.endswith(".json") else base
+        if not NAME.fullmatch(name):
+            raise UsageError(f"{text!r} does not name an upgrade", "give the spec file (foo.json) or its name (foo)")
+        return Named(name, text if base != name or "/" in text else None)
+
+    def spec(self, files: Files) -> str:
+        """The path by which *files* reaches the spec: beside the operator, or else below the root. It may not exist."""
+        typed = self.path or f"{self.name}.json"
+        typed = typed if typed.endswith(".json") else f"{typed}.json"
+        own = os.path.relpath(typed)
+        return typed if not files.exists(own) and typed.startswith("/") and files.exists(typed) else own
+
+
+@dataclass(frozen=True)
+class WorkDir:
+    """The paths of one upgrade's work dir."""
+
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"{PARENT}/upgrade-{self.name}"
+
+    @property
+    def plan(self) -> str:
+        return f"{self.path}/plan.json"
+
+    @property
+    def spec(self) -> str:
+        """The resolved spec, in order."""
+        return f"{self.path}/spec.json"
+
+    @property
+    def rollback(self) -> str:
+        return f"{self.path}/rollback.json"
+
+    @property
+    def journal(self) -> str:
+        return f"{self.path}/journal.jsonl"
+
+    @property
+    def images(self) -> str:
+        """The folder of image files being fetched."""
+        return f"{self.path}/images"
+
+    @property
+    def user_scripts(self) -> str:
+        """The folder of user-scripts saved before the change, and of those to be set."""
+        return f"{self.path}/user-scripts"
+
+    @property
+    def origin(self) -> str:
+        """The record of the spec file that this work dir was prepared from."""
+        return f"{self.path}/prepared-from.json"
+
+    def create(self, files: Files, clock: Clock, spec: str, fresh: bool = False) -> Optional[str]:
+        """Make it, for the spec at *spec*. Returns where an old one was moved to. Raises Refused when there is one and
+        not *fresh*."""
+        moved = None
+        if files.listdir(self.path):
+            if not fresh:
+                raise Refused(
+                    f"{self.path} is in use already; nothing was changed in it",
+                    f"go on with it (sdcupgrade status {self.name}), or keep it aside and start anew: "
+                    f"sdcupgrade prepare {self.name}.json --fresh",
+                )
+            moved = self._move_aside(files, clock)
+        files.mkdir(self.path)
+        files.mkdir(self.images)
+        files.mkdir(self.user_scripts)
+        record = {"spec": _absolute(files, spec), "prepared_at": iso(clock.time())}
+        files.write(self.origin, pretty(record).encode())
+        return moved
+
+    def check(self, files: Files, named: Named) -> None:
+        """That there is a prepared work dir and that it belongs to the spec that was typed. Raises NoInput, Refused."""
+        if not files.exists(self.origin):
+            hint = f"sdcupgrade prepare {named.path or self.name + '.json'}"
+            raise NoInput(f"there is no upgrade {self.name}: {self.path} does not exist or is not prepared", hint)
+        if named.path is None:
+            return
+        prepared = Record(loads(files.read(self.origin), self.origin), self.origin).text("spec")
+        typed = _absolute(files, named.spec(files))
+        if typed != prepared:
+            raise Refused(
+                f"{self.path} belongs to another spec: it was prepared from {prepared}, not from {typed}",
+                f"type the name alone (sdcupgrade ... {self.name}), or give one of the two specs another name",
+            )
+
+    def _move_aside(self, files: Files, clock: Clock) -> str:
+        to = f"{self.path}.{stamp(clock.time())}"
+        number = 1
+        while files.exists(to):
+            number += 1
+            to = f"{self.path}.{stamp(clock.time())}.{number}"
+        files.rename(self.path, to)
+        return to
+
+
+def _absolute(files: Files, path: str) -> str:
+    return os.path.realpath(files.real(path))
