@@ -267,4 +267,7 @@ def _action(name: str) -> Callable[..., Any]:
         return found
     from mockdc.core import dns, life
 
-    return {**life.ACTIONS, **dns.ACTIONS}[name]
+    actions: dict[str, Callable[..., Any]] = {}
+    actions.update(life.ACTIONS)
+    actions.update(dns.ACTIONS)
+    return actions[name]

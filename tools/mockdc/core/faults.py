@@ -35,7 +35,7 @@ import json
 import shlex
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mockdc.core.datacenter import Datacenter
@@ -177,7 +177,8 @@ def power(dc: Datacenter, hostname: str, state: str) -> None:
     """Take a server's power away, or give it back; its zones go down hard, and boot. Raises BadRule."""
     from mockdc.core import life
 
-    server = next((server for server in dc.store.all("server") if hostname in (server["hostname"], server["uuid"])), None)
+    servers = dc.store.all("server")
+    server = next((each for each in servers if hostname in (each["hostname"], each["uuid"])), None)
     if server is None or state not in {"down", "up"}:
         raise BadRule(f"server={hostname} {state}: expected the hostname of a server and down or up")
     with dc.store.transaction():

@@ -2,9 +2,9 @@
 
 Kind ``zone`` (id = vm uuid) is a zone's private life:
     service        its smartdc_role where it is a zone of the stack, else ""
-    durations      seconds, each always the same for this zone: stop, reprovision (vmadm's own work), setup (from vmadm's
-                   success to setup_complete), online (from there to SMF online), http (from there to the first answer),
-                   dns (from SMF online to the name)
+    durations      seconds, each always the same for this zone: stop, reprovision (vmadm's own work), setup (from
+                   vmadm's success to setup_complete), online (from there to SMF online), http (from there to the
+                   first answer), dns (from SMF online to the name)
     boot           counts boots; events of an earlier boot are ignored
     answers        its service answers requests
     smf            see Datacenter.smf

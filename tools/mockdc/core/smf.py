@@ -101,7 +101,7 @@ def _starts(verb: str, state: str) -> bool:
     """Whether *verb* makes a service in *state* start anew."""
     if verb == "enable":
         return state in {"disabled", "offline"}
-    return verb == "restart" and state != "disabled" or verb == "clear" and state == "maintenance"
+    return (verb == "restart" and state != "disabled") or (verb == "clear" and state == "maintenance")
 
 
 def service_online(dc: Datacenter, vm: str, boot: int, fmri: str) -> None:

@@ -13,6 +13,7 @@ import contextlib
 import importlib
 import io
 import ipaddress
+import pathlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Optional
@@ -155,8 +156,9 @@ def whole(response: Response) -> bytes:
     """The body as it arrives, in memory."""
     body = response.encoded()
     if isinstance(body, FileBody):
-        with open(body.path, "rb") as source:  # noqa: PTH123  (a str)
-            body = source.read()
+        with pathlib.Path(body.path).open("rb") as source:
+            source.seek(body.offset)
+            body = source.read(body.size)
     return damaged(response.wire, body, 0)
 
 
