@@ -5,6 +5,7 @@ A zone's registration belongs to a session; a new session may register while the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,4 +82,4 @@ def registrar_runs(zone: Doc) -> bool:
     return any("registrar" in service["fmri"] and service["state"] == "online" for service in zone["smf"])
 
 
-ACTIONS = {"dns-register": register, "dns-expire": expire}
+ACTIONS: dict[str, Callable[..., None]] = {"dns-register": register, "dns-expire": expire}

@@ -15,6 +15,7 @@ Kind ``zone`` (id = vm uuid) is a zone's private life:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mockdc.core import dns, smf, zonefiles
@@ -302,7 +303,7 @@ def provision_expired(dc: Datacenter, vm: str, boot: int) -> None:
         touch_vm(dc, found)
 
 
-ACTIONS = {
+ACTIONS: dict[str, Callable[..., None]] = {
     "vm-agent": vm_agent,
     "first-boot": first_boot,
     "zone-import": zone_import,
