@@ -1,0 +1,58 @@
+"""Go on with a run that was interrupted, killed or stopped by a failure, with the options it was begun with.
+
+Steps that the journal calls done are not looked at again; the one that was announced and has no result is compared with
+reality; services not begun yet must still be what they were planned from.
+"""
+
+from __future__ import annotations
+
+from sdcupgrade.errors import BadInput
+from sdcupgrade.jsonvalue import Record
+from sdcupgrade.run.moves import pending_rollback, pending_upgrade
+from sdcupgrade.stages.execute import Options, carry_out, open_journal
+from sdcupgrade.stages.gate import refuse_moved_facts
+from sdcupgrade.stages.upgrade import in_order
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from sdcupgrade.plan.document import Plan
+    from sdcupgrade.run.engine import Outcome
+    from sdcupgrade.run.moves import Move
+    from sdcupgrade.run.state import Run, State
+    from sdcupgrade.stages.site import Site
+
+
+def resume(site: Site, text: str, pause: Optional[str] = None) -> tuple[str, tuple[Outcome, ...]]:
+    """Which command went on, and how it went. *pause* replaces the journalled choice."""
+    work, plan = site.prepared(text)
+    with site.locked("resume", work.name, wait_for_orphans=True):
+        journal = open_journal(site, work)
+        run = journal.state.unfinished
+        if run is None:
+            site.note(work.name, "nothing to resume: no run of this upgrade was cut off; nothing was changed")
+            return "resume", ()
+        options = Options.read(Record(dict(run.options), f"{journal.path}: run {run.seq}", BadInput))
+        if pause is not None:
+            options = Options(options.snapshot, pause, options.ignore, options.services)
+        moves = _pending(plan, journal.state, run, options)
+        if run.command == "upgrade":
+            refuse_moved_facts(site, plan, _begun(plan, journal.state))
+        services = in_order(moves)
+        site.operator.confirm(f"Go on with the {run.command} of {', '.join(services) or work.name} in {plan.datacenter}?")
+        return run.command, carry_out(site, plan, journal, run.command, moves, options)
+
+
+def _pending(plan: Plan, state: State, run: Run, options: Options) -> tuple[Move, ...]:
+    if run.command == "rollback":
+        return pending_rollback(plan, state, options.services)
+    return pending_upgrade(plan, state, options.step_options)
+
+
+def _begun(plan: Plan, state: State) -> set[str]:
+    return {
+        service.service
+        for service in plan.services
+        if any(state.begun(step.id) for step in (*service.steps, *service.rollback))
+    }

@@ -1,0 +1,32 @@
+"""Put back what an upgrade changed: backwards, all services or the named ones, through the same gates.
+
+Only what the journal says was begun is undone, from what ``prepare`` saved before the change. No health gate stands in
+front, because what is being put back may be what is ill; every service passes the same waits and checks after its turn.
+"""
+
+from __future__ import annotations
+
+from sdcupgrade.run.moves import pending_rollback
+from sdcupgrade.stages.execute import carry_out, open_journal, refuse_unfinished
+from sdcupgrade.stages.upgrade import in_order
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sdcupgrade.run.engine import Outcome
+    from sdcupgrade.stages.execute import Options
+    from sdcupgrade.stages.site import Site
+
+
+def rollback(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
+    """Roll back. Raises BadInput for a service that is not of the plan, Declined before anything is changed."""
+    work, plan = site.prepared(text)
+    with site.locked("rollback", work.name):
+        journal = open_journal(site, work)
+        refuse_unfinished(journal, work.name, "rollback")
+        moves = pending_rollback(plan, journal.state, options.services)
+        if not moves:
+            which = ", ".join(options.services) or "no service of this plan"
+            site.note(work.name, f"nothing to roll back: {which} was not changed by it, or is rolled back already")
+            return ()
+        site.operator.confirm(f"Roll back {', '.join(in_order(moves))} in {plan.datacenter}, in this order?")
+        return carry_out(site, plan, journal, "rollback", moves, options)

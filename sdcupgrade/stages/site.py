@@ -1,0 +1,98 @@
+"""What every stage works on: the doors, the datacenter behind them, somebody who listens, and the documents on disk.
+
+Stages say what happens in which order; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from sdcupgrade.errors import Interrupted, LockHeld, PlanMoved
+from sdcupgrade.jsonvalue import loads
+from sdcupgrade.model import Event
+from sdcupgrade.plan import document
+from sdcupgrade.run import lock
+from sdcupgrade.run.workdir import Named, WorkDir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+
+    from sdcupgrade.dc.access import Datacenter
+    from sdcupgrade.doors import Doors
+    from sdcupgrade.log import Log
+    from sdcupgrade.model import Emit
+    from sdcupgrade.plan.document import Plan
+
+    class Operator(Protocol):
+        """The person at the terminal, or the options that stand for one."""
+
+        def confirm(self, question: str) -> None:
+            """Go on only after a yes. Raises Declined."""
+
+        def go_on(self, question: str) -> bool:
+            """Whether to go on after a pause."""
+
+
+@dataclass(frozen=True)
+class Who:
+    """The process that runs, as locks and journals name it."""
+
+    pid: int
+    user: str
+    host: str
+
+
+class Site:
+    """One datacenter, seen from its headnode by one run of sdcupgrade."""
+
+    def __init__(self, doors: Doors, log: Log, emit: Emit, operator: Operator, who: Who) -> None:
+        self.doors = doors
+        self.log = log
+        self.emit = emit
+        self.operator = operator
+        self.who = who
+
+    @cached_property
+    def datacenter(self) -> Datacenter:
+        """The clients of the datacenter, made at the first use. Raises NotHere anywhere but on a headnode."""
+        from sdcupgrade.dc.access import open_datacenter
+
+        return open_datacenter(self.doors)
+
+    def note(self, what: str, text: str) -> None:
+        """Tell the operator something that is worth a line."""
+        self.emit(Event("note", what, text))
+
+    def warn(self, what: str, text: str) -> None:
+        """Tell the operator something that is worth a second look."""
+        self.emit(Event("warning", what, text))
+
+    @contextmanager
+    def locked(self, command: str, name: str, wait_for_orphans: bool = False) -> Iterator[None]:
+        """Hold the datacenter's lock. Raises LockHeld."""
+        from sdcupgrade.doors.clock import iso
+
+        started = iso(self.doors.clock.time())
+        holder = lock.Holder(self.who.pid, self.who.user, self.who.host, started, command, name)
+        with lock.held(self.doors.files, holder) as crashed:
+            if crashed is not None:
+                self.note(command, f"the last run did not end by itself: {crashed}")
+            yield
+
+    def prepared(self, text: str) -> tuple[WorkDir, Plan]:
+        """The work dir and the plan of the upgrade that the operator named. Raises NoInput, Refused or PlanMoved."""
+        named = Named.of(text)
+        work = WorkDir(named.name)
+        work.check(self.doors.files, named)
+        raw = self.doors.files.read(work.plan)
+        plan = document.from_json(loads(raw, work.plan, PlanMoved, "prepare again with --fresh"), work.plan)
+        if plan.name != work.name:
+            raise PlanMoved(f"{work.plan} is the plan of upgrade {plan.name}", "put the right plan back, or prepare anew")
+        return work, plan
+
+
+__all__ = ["Interrupted", "LockHeld", "Site", "Who"]

@@ -1,0 +1,40 @@
+"""Carry out the plan, service by service, bottom of the stack first."""
+
+from __future__ import annotations
+
+from sdcupgrade.run.moves import pending_upgrade
+from sdcupgrade.stages.execute import carry_out, open_journal, refuse_unfinished
+from sdcupgrade.stages.gate import health, refuse_moved_facts, refuse_unhealthy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sdcupgrade.run.engine import Outcome
+    from sdcupgrade.run.moves import Move
+    from sdcupgrade.stages.execute import Options
+    from sdcupgrade.stages.site import Site
+
+
+def upgrade(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
+    """Upgrade what the plan of *text* names; nothing is left out and nothing is done twice.
+
+    Raises Refused, PlanMoved, Unhealthy or Declined before anything is changed, StepFailed or Interrupted after.
+    """
+    work, plan = site.prepared(text)
+    with site.locked("upgrade", work.name):
+        journal = open_journal(site, work)
+        refuse_unfinished(journal, work.name, "upgrade")
+        moves = pending_upgrade(plan, journal.state, options.step_options)
+        if not moves:
+            site.note(work.name, "every service of the plan is upgraded already; nothing was changed")
+            return ()
+        services = in_order(moves)
+        begun = {service.service for service in plan.services} - set(services)
+        refuse_moved_facts(site, plan, begun)
+        refuse_unhealthy(site, health(site, plan), options.ignore)
+        site.operator.confirm(f"Upgrade {', '.join(services)} in {plan.datacenter}, in this order?")
+        return carry_out(site, plan, journal, "upgrade", moves, options)
+
+
+def in_order(moves: tuple[Move, ...]) -> tuple[str, ...]:
+    """The services of the moves, each once, in the order in which they come."""
+    return tuple(dict.fromkeys(move.service.service for move in moves))
