@@ -127,7 +127,7 @@ class Engine:
                     raise failed from error
 
     def _try(self, service: str, step: Step, started: float) -> Verdict:
-        self.emit(Event("started", step.id, step.says))
+        self.emit(Event("started", step.id, step.says, detail={"service": service}))
         action = self.build(step)
         already = action.is_done()
         if not already:
@@ -135,7 +135,7 @@ class Engine:
         seconds = round(self.clock.monotonic() - started, 3)
         self.journal.append("done", service=service, step=step.id, seconds=seconds, already=already)
         verdict = Verdict.ALREADY if already else Verdict.DONE
-        self.emit(Event("verdict", step.id, step.says, seconds=seconds, verdict=verdict))
+        self.emit(Event("verdict", step.id, step.says, seconds=seconds, verdict=verdict, detail={"service": service}))
         return verdict
 
     def _failed(self, service: str, step: Step, error: SdcupgradeError, started: float) -> StepFailed:
@@ -155,7 +155,8 @@ class Engine:
             )
         except StorageError as why:
             text += f" (and the journal could not take it down: {why.message})"
-        self.emit(Event("verdict", step.id, error.message, seconds=seconds, verdict=Verdict.FAILED))
+        what = {"service": service}
+        self.emit(Event("verdict", step.id, error.message, seconds=seconds, verdict=Verdict.FAILED, detail=what))
         return StepFailed(text + (f" ({error.hint})" if error.hint else ""))
 
     def _text(self, what: str, outcomes: Sequence[Outcome], left: Sequence[str]) -> str:
