@@ -78,7 +78,7 @@ class Imgapi:
                 raise
 
     def _cleared(self, wanted: Image) -> Optional[Image]:
-        """What is there of the image and is of use: active, or unactivated with the right file; else nothing is."""
+        """What is there of the image and of use: active, or unactivated with the right file; else nothing is."""
         found = self.image(wanted.uuid)
         if found is None:
             return None
@@ -86,7 +86,7 @@ class Imgapi:
         if found.state == "active":
             if not same:
                 raise Corrupt(
-                    f"IMGAPI has other bytes for image {wanted.uuid} ({wanted.name} {wanted.version}) than were published",
+                    f"IMGAPI has other bytes for image {wanted.uuid} ({wanted.name} {wanted.version}) than published",
                     f"look at both: sdc-imgadm get {wanted.uuid}; nothing was changed",
                 )
             return found
@@ -101,7 +101,7 @@ class Imgapi:
         return None
 
     def _import(self, manifest: Mapping[str, Json], admin_uuid: str) -> None:
-        """Make the record. An old IMGAPI may know neither the all-zero owner nor newer fields: then without (TOOLS-725)."""
+        """Make the record; without what an old IMGAPI does not know: the all-zero owner, newer fields (TOOLS-725)."""
         body = {key: value for key, value in manifest.items() if key != "channels"}
         try:
             self._post_import(body)

@@ -124,8 +124,7 @@ class RemoteNode:
         sizes: dict[str, int] = {}
         for line in done.stdout.splitlines():
             kib, _, path = line.partition("\t")
-            if kib.strip().isdigit():
-                sizes[path.strip()[len(folder) + 1 :]] = int(kib) << 10
+            sizes.update((name, int(kib) << 10) for name in names if kib.isdigit() and path.endswith(f"/{name}"))
         return sizes
 
     def save_stream(self, argv: Sequence[str], into: str, timeout_s: float) -> None:
@@ -149,7 +148,9 @@ class RemoteNode:
 
         *lenient* is for tar, which fails when a log shrinks while it is read, but packs the rest.
         """
-        line = shlex.join(argv) + (f" > {shlex.quote(temporary)}" if to_file else "")
+        line = shlex.join(argv)
+        if to_file:
+            line = f"set -o pipefail && {line} | tee {shlex.quote(temporary)} > /dev/null"
         try:
             done = self._line(line, tuple(argv), timeout_s)
             if done.status != 0 and not lenient:

@@ -1,0 +1,323 @@
+"""Named questions about the health of the datacenter.
+
+Each has an id that never changes (operators write it after ``--ignore``), answers with findings, and tells what to do
+when the answer is no. One that cannot be carried out is a finding too and hides no other. Checks only look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sdcupgrade.dc import dns, zones
+from sdcupgrade.dc.survey import Surveyed, ask
+from sdcupgrade.errors import SdcupgradeError
+from sdcupgrade.jsonvalue import Record, records
+from sdcupgrade.model import Finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import Optional, TypeVar, Union
+
+    from sdcupgrade.dc.access import Datacenter
+    from sdcupgrade.dc.zones import Zone
+    from sdcupgrade.model import Inventory
+
+    T = TypeVar("T")
+    R = TypeVar("R")
+
+RESERVE = 1 << 30
+"""Free bytes a pool must have beyond what is known to be needed."""
+
+REPROV_FAIL_LOCK = "/var/sdcadm/reprovFailLock.json"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A zone that is looked at. *image* is the one it shall get, empty when it only shall be well."""
+
+    vm: str
+    alias: str
+    service: str
+    server: str
+    admin_ip: str = ""
+    domain: str = ""
+    image: str = ""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the questions are about. *hostnames* by server uuid; *space* is what each server's pool will take, bytes."""
+
+    subjects: tuple[Subject, ...]
+    hostnames: Mapping[str, str] = field(default_factory=dict)
+    space: Mapping[str, int] = field(default_factory=dict)
+
+    def servers(self) -> tuple[str, ...]:
+        """The servers of all subjects."""
+        return tuple(sorted({subject.server for subject in self.subjects if subject.server}))
+
+
+def scope_of(inventory: Inventory, services: Optional[Collection[str]] = None) -> Scope:
+    """The zones of *services* (all when None) as they are now."""
+    domains = {service.name: service.domain or "" for service in inventory.services}
+    return Scope(
+        subjects=tuple(
+            Subject(one.uuid, one.alias, one.service, one.server_uuid, one.admin_ip, domains.get(one.service, ""))
+            for one in inventory.instances
+            if (services is None or one.service in services) and one.server_uuid
+        ),
+        hostnames={server.uuid: server.hostname for server in inventory.servers},
+    )
+
+
+class Look:
+    """What several checks need, looked at once."""
+
+    def __init__(self, dc: Datacenter, scope: Scope) -> None:
+        self.dc = dc
+        self.scope = scope
+
+    @cached_property
+    def pools(self) -> Mapping[str, Union[Surveyed, str]]:
+        """By server; a sentence in place of a server that cannot be reached."""
+        return ask(self.dc, self.scope.servers())
+
+    @cached_property
+    def zones(self) -> Mapping[str, Zone]:
+        """This headnode's from vmadm, others' from VMAPI."""
+        here = {zone.uuid: zone for zone in self.dc.local_zones()}
+        others = [one.vm for one in self.scope.subjects if one.server != self.dc.headnode.uuid]
+        there = self.dc.vmapi.zones(others) if others else ()
+        return {**{zone.uuid: zone for zone in there}, **here}
+
+    def name(self, server: str) -> str:
+        """The hostname of a server."""
+        return self.scope.hostnames.get(server) or self.dc.hostnames.get(server, server)
+
+    def reached(self) -> dict[str, Surveyed]:
+        """The servers that could be looked into."""
+        return {uuid: one for uuid, one in self.pools.items() if isinstance(one, Surveyed)}
+
+
+def _all_well(id: str, evidence: str, bad: list[Finding]) -> list[Finding]:
+    """The bad findings, or one good one."""
+    return bad or [Finding(id, True, "", evidence)]
+
+
+def _headnode(look: Look) -> list[Finding]:
+    node = look.dc.headnode
+    return [Finding("headnode", True, node.hostname, f"headnode of {node.datacenter_name}, platform {node.platform}")]
+
+
+def _up(id: str, service: str) -> Check:
+    def run(look: Look) -> list[Finding]:
+        api = look.dc.api(service)
+        said = api.ping()
+        offline = _offline(said)
+        if offline:
+            evidence = f"/ping says that these are offline: {', '.join(offline)}"
+            return [Finding(id, False, service, evidence, f"see that they run, then svcs -x in {service}")]
+        return [Finding(id, True, service, "/ping answers 200")]
+
+    return Check(id, f"{service} answers its ping", run, f"see that {service}'s zone runs: sdc-healthcheck")
+
+
+def _offline(said: object) -> list[str]:
+    """What a ping names as not online: VMAPI and CNAPI tell of what they stand on (reference 2.2, 2.3)."""
+    services = said.get("services") if isinstance(said, dict) else None
+    if not isinstance(services, dict):
+        return []
+    return sorted(str(name) for name, state in services.items() if state != "online")
+
+
+def _sapi_mode(look: Look) -> list[Finding]:
+    mode = look.dc.sapi.mode()
+    return [Finding("sapi-mode", mode == "full", "sapi", f"GET /mode says {mode}", "" if mode == "full" else PROTO)]
+
+
+PROTO = "sapi keeps its records in files of its own now; see that moray works, then POST /mode?mode=full"
+
+
+def _dns(look: Look) -> list[Finding]:
+    """Each name gives each address of its zones."""
+    wanted: dict[str, set[str]] = {}
+    for subject in look.scope.subjects:
+        if subject.domain and subject.admin_ip and subject.vm in look.zones:
+            wanted.setdefault(subject.domain, set()).add(subject.admin_ip)
+    names = sorted(wanted)
+    found = in_parallel(lambda name: set(dns.lookup(look.dc.doors.run, name)), names)
+    bad = [
+        Finding("dns", False, name, f"gives {_list(given)}, lacks {_list(wanted[name] - given)}", REGISTRAR)
+        for name, given in zip(names, found)
+        if not wanted[name] <= given
+    ]
+    return _all_well("dns", f"{len(names)} names give the addresses of their zones", bad)
+
+
+REGISTRAR = "see registrar in that zone: svcs -z UUID registrar; a name may need 60 s after a restart"
+
+
+def _list(items: Iterable[str]) -> str:
+    return ", ".join(sorted(items)) or "nothing"
+
+
+def _zones_running(look: Look) -> list[Finding]:
+    bad = []
+    for subject in look.scope.subjects:
+        zone = look.zones.get(subject.vm)
+        state = zone.state if zone else "not there"
+        if state != "running":
+            remedy = f"look at vmadm get {subject.vm} on {look.name(subject.server)}"
+            bad.append(Finding("zones-running", False, subject.alias, f"the zone is {state}", remedy))
+    return _all_well("zones-running", f"{len(look.scope.subjects)} zones run", bad)
+
+
+def _zones_smf(look: Look) -> list[Finding]:
+    running = [one for one in look.scope.subjects if one.vm in look.zones and look.zones[one.vm].state == "running"]
+    found = in_parallel(lambda one: zones.smf_problems(look.dc.node(one.server), one.vm), running)
+    bad = [
+        Finding("zones-smf", False, one.alias, f"{problem.fmri} is {problem.state}: {problem.reason}", _svcs(one.vm))
+        for one, problems in zip(running, found)
+        for problem in problems
+    ]
+    return _all_well("zones-smf", f"no SMF service complains in {len(running)} zones", bad)
+
+
+def _svcs(vm: str) -> str:
+    return f"svcs -xvz {vm}, then svcadm -z {vm} clear FMRI"
+
+
+def _images_present(look: Look) -> list[Finding]:
+    wanted = {subject.image for subject in look.scope.subjects if subject.image}
+    bad = []
+    for uuid in sorted(wanted):
+        image = look.dc.imgapi.image(uuid)
+        state = image.state if image else "not there"
+        if state != "active":
+            bad.append(Finding("images-present", False, uuid, f"the image is {state} in IMGAPI", DOWNLOAD))
+    pools = look.reached()
+    for subject in look.scope.subjects:
+        if subject.image and subject.server in pools and subject.image not in pools[subject.server].images:
+            evidence = f"image {subject.image} for {subject.alias} is not installed"
+            bad.append(Finding("images-present", False, look.name(subject.server), evidence, DOWNLOAD))
+    return _all_well("images-present", f"{len(wanted)} images are in IMGAPI and in the pools", bad)
+
+
+DOWNLOAD = "run sdcupgrade download"
+
+
+def _servers_up(look: Look) -> list[Finding]:
+    known = {server.uuid: server for server in look.dc.cnapi.servers(look.scope.servers())}
+    bad = []
+    for uuid in look.scope.servers():
+        status = known[uuid].status if uuid in known else "unknown to CNAPI"
+        if status != "running":
+            remedy = "see that the server is up and its cn-agent sends heartbeats"
+            bad.append(Finding("servers-up", False, look.name(uuid), f"the server's status is {status}", remedy))
+    return _all_well("servers-up", f"{len(known)} servers run", bad)
+
+
+def _transport(look: Look) -> list[Finding]:
+    bad = [
+        Finding("transport", False, look.name(uuid), said, f"try: sdc-oneachnode -n {look.name(uuid)} true")
+        for uuid, said in look.pools.items()
+        if isinstance(said, str)
+    ]
+    return _all_well("transport", f"{len(look.pools)} servers take commands", bad)
+
+
+def _pool_space(look: Look) -> list[Finding]:
+    bad = []
+    for uuid, pool in look.reached().items():
+        needed, free = look.scope.space.get(uuid, 0) + RESERVE, pool.available.get("zones", 0)
+        if free < needed:
+            evidence = f"pool zones has {free >> 20} MiB free, {needed >> 20} MiB are needed"
+            bad.append(Finding("pool-space", False, look.name(uuid), evidence, "see zfs list -o space -r zones"))
+    return _all_well("pool-space", f"{len(look.reached())} pools have room", bad)
+
+
+def _leftovers(look: Look) -> list[Finding]:
+    bad = [
+        Finding("leftovers", False, look.name(uuid), f"a reprovision died and left {name}", f"zfs list -r {name}")
+        for uuid, pool in look.reached().items()
+        for name in pool.leftovers()
+    ]
+    return _all_well("leftovers", "no reprovision has left datasets behind", bad)
+
+
+def _jobs_idle(look: Look) -> list[Finding]:
+    """A warning only: jobs under way may fail when what they stand on goes down."""
+    found = []
+    for execution in ("running", "queued"):
+        query = {"execution": execution, "limit": "20"}
+        found += records(look.dc.api("workflow").json("/jobs", query), "workflow: GET /jobs")
+    names = sorted({Record(dict(job.value), job.where).text_or("name", "?") or "?" for job in found})
+    evidence = f"{len(found)} jobs under way, which may fail: {', '.join(names)}" if found else "no job is under way"
+    return [Finding("jobs-idle", True, "workflow", evidence, "wait for them, or go on" if found else "")]
+
+
+def _reprov_fail_lock(look: Look) -> list[Finding]:
+    if not look.dc.doors.files.exists(REPROV_FAIL_LOCK):
+        return [Finding("reprov-fail-lock", True, "", "sdcadm has not locked updates")]
+    remedy = f"read {REPROV_FAIL_LOCK}, mend what it names, remove it"
+    return [Finding("reprov-fail-lock", False, "sdcadm", "a reprovision by sdcadm failed and locked updates", remedy)]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question. *remedy* is what to do when it cannot even be asked."""
+
+    id: str
+    title: str
+    run: Callable[[Look], list[Finding]]
+    remedy: str = ""
+
+
+def _checks() -> tuple[Check, ...]:
+    return (
+        Check("headnode", "this is a headnode", _headnode),
+        _up("sapi-up", "sapi"),
+        Check("sapi-mode", "sapi is in full mode", _sapi_mode),
+        _up("vmapi-up", "vmapi"),
+        _up("cnapi-up", "cnapi"),
+        _up("imgapi-up", "imgapi"),
+        _up("workflow-up", "workflow"),
+        Check("dns", "each service's name gives its zones", _dns, "see that binder runs"),
+        Check("zones-running", "the zones run", _zones_running),
+        Check("zones-smf", "no SMF service in them complains", _zones_smf),
+        Check("images-present", "the images are in IMGAPI and in the pools", _images_present, DOWNLOAD),
+        Check("servers-up", "the servers run", _servers_up),
+        Check("transport", "every server takes commands", _transport),
+        Check("pool-space", "the pools have room", _pool_space),
+        Check("leftovers", "no reprovision died half-way", _leftovers),
+        Check("jobs-idle", "no job is under way (warning only)", _jobs_idle),
+        Check("reprov-fail-lock", "sdcadm has not locked updates", _reprov_fail_lock),
+    )
+
+
+CHECKS: tuple[Check, ...] = _checks()
+
+
+def run_checks(dc: Datacenter, scope: Scope, ids: Optional[Collection[str]] = None) -> list[Finding]:
+    """The findings of all checks (or those named by *ids*), in the order of the table."""
+    look = Look(dc, scope)
+    return [finding for check in CHECKS if ids is None or check.id in ids for finding in _run(check, look)]
+
+
+def _run(check: Check, look: Look) -> list[Finding]:
+    try:
+        return check.run(look)
+    except SdcupgradeError as why:
+        return [Finding(check.id, False, "", why.message, why.hint or check.remedy)]
+
+
+def in_parallel(ask_one: Callable[[T], R], items: list[T]) -> list[R]:
+    """The answers in order; several programs at once, since each takes its time to start."""
+    if len(items) < 2:
+        return [ask_one(item) for item in items]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(8, len(items))) as pool:
+        return list(pool.map(ask_one, items))

@@ -1,0 +1,189 @@
+"""Everything that planning looks at, read once, in few calls however many servers there are.
+
+What belongs to a service is told by SAPI's record and by owner and role, never by an alias (reference 10.2, number 31);
+the truth about a zone is its VM: vmadm's for this headnode, VMAPI's for other servers. Into servers themselves
+(installed images, free space) is only looked where they hold a zone of a service that was asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from sdcupgrade.dc.survey import survey
+from sdcupgrade.errors import NoInput
+from sdcupgrade.model import Instance, Inventory, Service, Space
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from typing import Optional
+
+    from sdcupgrade.dc.access import Datacenter
+    from sdcupgrade.dc.sapi import SapiInstance
+    from sdcupgrade.dc.survey import Surveyed
+    from sdcupgrade.dc.zones import Zone
+    from sdcupgrade.model import Image, Server
+
+COMMON_USER_SCRIPT = "/usbkey/default/user-script.common"
+WORK = "/var/tmp"
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The raw answers, before they are fitted together."""
+
+    services: tuple[Service, ...]
+    records: tuple[SapiInstance, ...]
+    zones: Mapping[str, Zone]
+
+
+def take(dc: Datacenter, services: Optional[Collection[str]] = None) -> Inventory:
+    """Read the datacenter. *services* names those whose servers are looked into; None looks into none.
+
+    Raises Unreachable, HttpError, BadAnswer or CommandFailed.
+    """
+    application = dc.sapi.application("sdc")
+    parts = _parts(dc, application.uuid)
+    instances = _instances(parts)
+    servers = _servers(dc, instances)
+    dc.hostnames.update({server.uuid: server.hostname for server in servers})
+    touched = _touched(dc, instances, services)
+    looked = survey(dc, touched) if touched else {}
+    active = {image.uuid: image for image in dc.imgapi.active()}
+    channel = application.metadata.get("update_channel")
+    return Inventory(
+        datacenter_name=dc.headnode.datacenter_name,
+        dns_domain=dc.headnode.dns_domain,
+        admin_uuid=dc.headnode.admin_uuid,
+        headnode_uuid=dc.headnode.uuid,
+        application_uuid=application.uuid,
+        update_channel=channel if isinstance(channel, str) and channel else None,
+        servers=servers,
+        services=parts.services,
+        instances=instances,
+        images=_running_images(dc, instances, active),
+        imgapi_images=frozenset(active),
+        installed={uuid: one.images for uuid, one in looked.items()},
+        common_user_script=_common_user_script(dc),
+        space=_space(dc, instances, looked),
+        taken_at=_iso(dc.doors.clock.time()),
+    )
+
+
+def _parts(dc: Datacenter, application_uuid: str) -> _Parts:
+    services = dc.sapi.services(application_uuid)
+    ours = {service.uuid for service in services}
+    records = tuple(record for record in dc.sapi.instances() if record.service_uuid in ours)
+    zones = {zone.uuid: zone for zone in dc.vmapi.core_zones(dc.headnode.admin_uuid)}
+    here = {zone.uuid: _placed(zone, dc.headnode.uuid) for zone in dc.local_zones()}
+    gone = [zone.uuid for zone in zones.values() if zone.server_uuid == dc.headnode.uuid and zone.uuid not in here]
+    zones = {uuid: zone for uuid, zone in {**zones, **here}.items() if uuid not in gone}
+    unknown = [record.uuid for record in records if record.uuid not in zones and record.uuid not in gone]
+    if unknown:
+        zones.update((zone.uuid, zone) for zone in dc.vmapi.zones(unknown))
+    return _Parts((*services, *_unrecorded(services)), records, zones)
+
+
+def _placed(zone: Zone, server_uuid: str) -> Zone:
+    return dataclasses.replace(zone, server_uuid=server_uuid)
+
+
+def _unrecorded(services: tuple[Service, ...]) -> tuple[Service, ...]:
+    """assets has no SAPI record (TOOLS-695): stand-in without uuid, image or metadata."""
+    if any(service.name == "assets" for service in services):
+        return ()
+    return (Service("", "assets", "vm", None, None, None),)
+
+
+def _instances(parts: _Parts) -> tuple[Instance, ...]:
+    """SAPI's instances, alive or not, and zones of a service's role that SAPI does not list; by service and alias."""
+    names = {service.uuid: service.name for service in parts.services}
+    listed = [_recorded(record, names[record.service_uuid], parts.zones) for record in parts.records]
+    known = {instance.uuid for instance in listed}
+    roles = set(names.values())
+    strays = [
+        _instance(zone, zone.role, in_sapi=False)
+        for zone in parts.zones.values()
+        if zone.uuid not in known and zone.role in roles and not zone.manta
+    ]
+    return tuple(sorted((*listed, *strays), key=lambda one: (one.service, natural(one.alias), one.uuid)))
+
+
+def natural(alias: str) -> tuple[str, int, str]:
+    """A key that puts moray10 after moray9 (TRITON-2349)."""
+    name = alias.rstrip("0123456789")
+    return name, int(alias[len(name) :] or "-1"), alias
+
+
+def _recorded(record: SapiInstance, service: str, zones: Mapping[str, Zone]) -> Instance:
+    zone = zones.get(record.uuid)
+    if zone is None:
+        return Instance(record.uuid, record.alias, service, "", "", MISSING, "", 0, (), None)
+    return _instance(zone, service, in_sapi=True)
+
+
+def _instance(zone: Zone, service: str, in_sapi: bool) -> Instance:
+    return Instance(
+        uuid=zone.uuid,
+        alias=zone.alias,
+        service=service,
+        server_uuid=zone.server_uuid,
+        image_uuid=zone.image_uuid,
+        state=zone.state,
+        admin_ip=zone.admin_ip,
+        quota_gib=zone.quota_gib,
+        datasets=zone.datasets,
+        user_script=zone.user_script,
+        in_sapi=in_sapi,
+    )
+
+
+def _servers(dc: Datacenter, instances: Iterable[Instance]) -> tuple[Server, ...]:
+    """The servers that hold instances, and this headnode; never all of a thousand."""
+    wanted = {instance.server_uuid for instance in instances if instance.server_uuid} | {dc.headnode.uuid}
+    return tuple(sorted(dc.cnapi.servers(sorted(wanted)), key=lambda server: (not server.headnode, server.hostname)))
+
+
+def _touched(dc: Datacenter, instances: Iterable[Instance], services: Optional[Collection[str]]) -> tuple[str, ...]:
+    """The servers to look into; imgapi's is one of them, for images go into its dataset."""
+    if services is None:
+        return ()
+    wanted = {*services, "imgapi"}
+    return tuple(sorted({one.server_uuid for one in instances if one.service in wanted and one.server_uuid}))
+
+
+def _running_images(dc: Datacenter, instances: Iterable[Instance], active: Mapping[str, Image]) -> dict[str, Image]:
+    """What is known of the images that run; one that is not active, or too new for the list, is asked for singly."""
+    found: dict[str, Image] = {}
+    for uuid in sorted({instance.image_uuid for instance in instances if instance.image_uuid}):
+        image = active.get(uuid) or dc.imgapi.image(uuid)
+        if image is not None:
+            found[uuid] = image
+    return found
+
+
+def _common_user_script(dc: Datacenter) -> Optional[str]:
+    try:
+        return dc.doors.files.read(COMMON_USER_SCRIPT).decode("utf-8")
+    except NoInput:
+        return None
+
+
+def _space(dc: Datacenter, instances: Iterable[Instance], looked: Mapping[str, Surveyed]) -> Space:
+    """IMGAPI's room is that of its dataset, which the zone's quota bounds."""
+    imgapi = next((one for one in instances if one.service == "imgapi" and one.server_uuid in looked), None)
+    room = looked[imgapi.server_uuid].available.get(f"zones/{imgapi.uuid}") if imgapi else None
+    return Space(
+        workdir=dc.doors.files.free(WORK),
+        imgapi=room or 0,
+        pools={uuid: one.available.get("zones", 0) for uuid, one in looked.items()},
+    )
+
+
+def _iso(seconds: float) -> str:
+    import datetime
+
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

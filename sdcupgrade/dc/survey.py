@@ -1,0 +1,85 @@
+"""What is in the pools of servers: installed images, room, leftovers.
+
+Two programs here, one for all other servers together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdcupgrade.dc.nodes import run_on
+from sdcupgrade.dc.zones import installed_images
+from sdcupgrade.errors import CommandFailed, Unreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Union
+
+    from sdcupgrade.dc.access import Datacenter
+
+ZFS = ("zfs", "list", "-Hp", "-d", "1", "-t", "filesystem", "-o", "name,available", "zones")
+IMGADM = ("imgadm", "list", "-j")
+REMOTE_S = 120.0
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """One server's pool. *available* holds bytes by dataset: the pool and what is directly below it."""
+
+    images: frozenset[str]
+    available: Mapping[str, int]
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Datasets of reprovisions that died (reference 6.1)."""
+        return tuple(name for name in self.available if "-reprovisioning-" in name)
+
+
+def survey(dc: Datacenter, servers: Collection[str]) -> dict[str, Surveyed]:
+    """All of *servers*. Raises Unreachable naming those that cannot be reached, CommandFailed, BadAnswer."""
+    found: dict[str, Surveyed] = {}
+    for uuid, answer in ask(dc, servers).items():
+        if isinstance(answer, str):
+            raise Unreachable(f"server {dc.hostnames.get(uuid, uuid)} cannot be looked into: {answer}")
+        found[uuid] = answer
+    return found
+
+
+def ask(dc: Datacenter, servers: Collection[str]) -> dict[str, Union[Surveyed, str]]:
+    """As :func:`survey`, but a server that cannot be reached is told by a sentence in its place."""
+    found: dict[str, Union[Surveyed, str]] = {}
+    if dc.headnode.uuid in servers:
+        found[dc.headnode.uuid] = _here(dc)
+    others = [uuid for uuid in servers if uuid != dc.headnode.uuid]
+    if others:
+        found.update(_there(dc, others))
+    return found
+
+
+def _here(dc: Datacenter) -> Surveyed:
+    pool, images = dc.local().run(ZFS), dc.local().run(IMGADM, timeout_s=REMOTE_S)
+    for done in (pool, images):
+        if done.status != 0:
+            raise CommandFailed(f"{' '.join(done.argv)} {done.ending}: {done.stderr.strip()}")
+    return Surveyed(installed_images(images.stdout, "imgadm list -j"), _available(pool.stdout))
+
+
+def _there(dc: Datacenter, servers: Collection[str]) -> dict[str, Union[Surveyed, str]]:
+    """The listing of datasets comes first, a line each; what begins with a bracket is imgadm's."""
+    line = f"{' '.join(ZFS)} && {' '.join(IMGADM)}"
+    found: dict[str, Union[Surveyed, str]] = {}
+    for uuid, answer in run_on(dc.doors, servers, line, REMOTE_S).items():
+        if isinstance(answer, str):
+            found[uuid] = answer
+        elif answer.status != 0:
+            found[uuid] = f"{line} {answer.ending} there: {answer.stderr.strip()}"
+        else:
+            pool, bracket, images = answer.stdout.partition("[")
+            where = f"imgadm list -j on {dc.hostnames.get(uuid, uuid)}"
+            found[uuid] = Surveyed(installed_images(bracket + images, where), _available(pool))
+    return found
+
+
+def _available(text: str) -> dict[str, int]:
+    pairs = (line.split("\t") for line in text.splitlines() if "\t" in line)
+    return {pair[0]: int(pair[1]) for pair in pairs if pair[1].isdigit()}
