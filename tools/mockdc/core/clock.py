@@ -9,7 +9,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     from mockdc.core.store import Store
@@ -23,11 +23,17 @@ class TimeUp(BaseException):
     process would. No ``Exception``, so that nothing in the program can catch it."""
 
 
+class Crash(BaseException):
+    """The moment at which everything stops: sdcupgrade, and the programs it started, with their hands full."""
+
+
 class VirtualClock:
-    """Sleeping moves the clock on at once. Shared by the threads of one process."""
+    """Sleeping moves the clock on at once. Shared by the threads of one process. Who sleeps past *dies_at* (which
+    tests set, for a kill in the middle of a program) meets :class:`Crash`, once."""
 
     def __init__(self, start: float = START) -> None:
         self._now = start
+        self.dies_at: Optional[float] = None
         self._mutex = threading.Lock()
         self._local = threading.local()
 
@@ -38,6 +44,9 @@ class VirtualClock:
         """Move on by *seconds*; raises TimeUp at the limit of this thread, if that comes first."""
         limit = getattr(self._local, "limit", None)
         with self._mutex:
+            if self.dies_at is not None and self._now + seconds >= self.dies_at:
+                self._now, self.dies_at = max(self._now, self.dies_at), None
+                raise Crash
             if limit is not None and self._now + seconds >= limit:
                 self._now = max(self._now, limit)
                 raise TimeUp

@@ -48,6 +48,10 @@ class NoSuchHost(Exception):
     """The name is not known, or nobody is there to ask."""
 
 
+class NoSuchProgram(Exception):
+    """The node has no program of that name."""
+
+
 # --- HTTP -----------------------------------------------------------------------------------------------------------
 def http(dc: Datacenter, api: str, request: Request) -> Response:
     """One request to *api*. Raises Refused when no instance of it listens."""
@@ -172,10 +176,12 @@ def command(
     env: Optional[dict[str, str]] = None,
     stdin_is_tty: bool = False,
 ) -> tuple[int, bytes, bytes]:
-    """One run of a program on a node: exit status, stdout, stderr. Raises KeyError for a program that is not there."""
+    """One run of a program on a node: exit status, stdout, stderr. Raises NoSuchProgram."""
     from mockdc.commands import PROGRAMS
     from mockdc.commands.call import Call
 
+    if name not in PROGRAMS:
+        raise NoSuchProgram(name)
     dc.tick()
     call = Call(dc, server, name, argv, stdin, stdin_is_tty, env or {})
     place = "" if server == dc.headnode else f" (on {server})"
