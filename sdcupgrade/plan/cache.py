@@ -1,7 +1,7 @@
 """The cache beside a spec (``foo.json.1``): which image each entry was resolved to, so that ``latest`` does not move.
 
-Promises that a broken cache is a :class:`~sdcupgrade.errors.BadInput` that says how to be rid of it. Reads and writes no
-file.
+Promises that a broken cache is a :class:`~sdcupgrade.errors.BadInput` that says how to be rid of it. Reads and writes
+no file.
 """
 
 from __future__ import annotations
