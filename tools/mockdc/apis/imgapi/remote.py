@@ -256,4 +256,4 @@ def shown(doc: Doc) -> Doc:
                 for name, limit in steps]
 
     return {**{key: value for key, value in doc.items() if not key.startswith("_")}, "chain": chain(CHAIN),
-            "onerror": chain(ON_ERROR), "oncancel": chain(ON_ERROR[:2])}
+            "onerror": chain(ON_ERROR), "oncancel": chain(tuple((name, 10) for name, _ in ON_ERROR[:2]))}

@@ -20,7 +20,8 @@ from mockdc.apis.web import Response
 from mockdc.core.store import Doc
 
 COMPUTED = ("state", "files", "channels", "activated")
-FIXED = {"state", "files", "activated", "v", "uuid", "owner", "type", "published_at", "disabled", "origin", "error", "urn"}
+FIXED = {"state", "files", "activated", "v", "uuid", "owner", "type", "published_at", "disabled", "origin", "error",
+         "urn"}
 UPDATABLE = KNOWN - FIXED
 
 
