@@ -6,7 +6,7 @@ where there is none, or it does not answer, by its name. Addresses survive a rep
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sdcupgrade.dc import zones
 from sdcupgrade.dc.api import Api
@@ -89,9 +89,14 @@ class Datacenter:
 
     def local_zones(self) -> tuple[Zone, ...]:
         """The core zones on this headnode now."""
-        found = zones.core_zones(self.local(), self.headnode.admin_uuid)
+        found = self.zones_of(self.headnode.uuid)
         self.addresses.learn(found)
         return found
+
+    def zones_of(self, server_uuid: str) -> tuple[Zone, ...]:
+        """The core zones on a server now, by its own word."""
+        found = zones.core_zones(self.node(server_uuid), self.headnode.admin_uuid)
+        return tuple(replace(zone, server_uuid=server_uuid) for zone in found)
 
 
 def open_datacenter(doors: Doors) -> Datacenter:

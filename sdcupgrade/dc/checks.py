@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from sdcupgrade.dc import dns, zones
+from sdcupgrade.dc.nodes import run_on
 from sdcupgrade.dc.survey import Surveyed, ask
-from sdcupgrade.errors import SdcupgradeError
+from sdcupgrade.errors import CommandFailed, SdcupgradeError
 from sdcupgrade.jsonvalue import Record, records
 from sdcupgrade.model import Finding
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Optional, TypeVar, Union
 
     from sdcupgrade.dc.access import Datacenter
-    from sdcupgrade.dc.zones import Zone
+    from sdcupgrade.dc.zones import Problem, Zone
     from sdcupgrade.model import Inventory
 
     T = TypeVar("T")
@@ -175,18 +176,34 @@ def _zones_running(look: Look) -> list[Finding]:
 
 
 def _zones_smf(look: Look) -> list[Finding]:
-    running = [one for one in look.scope.subjects if one.vm in look.zones and look.zones[one.vm].state == "running"]
-    found = in_parallel(lambda one: zones.smf_problems(look.dc.node(one.server), one.vm), running)
+    """All zones of a server in one call; zones that nobody asked about are left out."""
+    aliases = {subject.vm: subject.alias for subject in look.scope.subjects}
     bad = [
-        Finding("zones-smf", False, one.alias, f"{problem.fmri} is {problem.state}: {problem.reason}", _svcs(one.vm))
-        for one, problems in zip(running, found)
-        for problem in problems
+        Finding("zones-smf", False, aliases[one.zone], f"{one.fmri} is {one.state}: {one.reason}", _svcs(one))
+        for one in _complaints(look)
+        if one.zone in aliases
     ]
-    return _all_well("zones-smf", f"no SMF service complains in {len(running)} zones", bad)
+    return _all_well("zones-smf", f"no SMF service complains in {len(aliases)} zones", bad)
 
 
-def _svcs(vm: str) -> str:
-    return f"svcs -xvz {vm}, then svcadm -z {vm} clear FMRI"
+SVCS = ("svcs", "-Z", "-x")
+
+
+def _complaints(look: Look) -> list[Problem]:
+    found: list[Problem] = []
+    others = [uuid for uuid in look.scope.servers() if uuid != look.dc.headnode.uuid]
+    done = look.dc.local().run(SVCS)
+    answers = run_on(look.dc.doors, others, " ".join(SVCS), 60.0) if others else {}
+    for uuid, answer in {look.dc.headnode.uuid: done, **answers}.items():
+        where = f"{' '.join(SVCS)} on {look.name(uuid)}"
+        if isinstance(answer, str) or answer.status != 0:
+            raise CommandFailed(f"{where}: {answer if isinstance(answer, str) else answer.stderr.strip()}")
+        found += zones.parse_svcs(answer.stdout, where)
+    return found
+
+
+def _svcs(problem: Problem) -> str:
+    return f"svcs -xvz {problem.zone}, then svcadm -z {problem.zone} clear {problem.fmri}"
 
 
 def _images_present(look: Look) -> list[Finding]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sdcupgrade.errors import BadAnswer, CommandFailed, NotHere
 from sdcupgrade.jsonvalue import Record, loads
+from sdcupgrade.model import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class Headnode:
     dns_domain: str
     admin_uuid: str
     config: Mapping[str, str]
+
+    def as_server(self) -> Server:
+        """This headnode as one of the servers, where CNAPI cannot be asked."""
+        return Server(self.uuid, self.hostname, True, True, "running", self.platform, self.system_type)
 
     def domain(self, service: str) -> str:
         """The name of a service in the datacenter's DNS."""

@@ -7,23 +7,24 @@ the truth about a zone is its VM: vmadm's for this headnode, VMAPI's for other s
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from sdcupgrade.dc.survey import survey
-from sdcupgrade.errors import NoInput
+from sdcupgrade.errors import NoInput, Unreachable
 from sdcupgrade.model import Instance, Inventory, Service, Space
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from typing import Optional
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import Optional, TypeVar
 
     from sdcupgrade.dc.access import Datacenter
     from sdcupgrade.dc.sapi import SapiInstance
     from sdcupgrade.dc.survey import Surveyed
     from sdcupgrade.dc.zones import Zone
     from sdcupgrade.model import Image, Server
+
+    T = TypeVar("T")
 
 COMMON_USER_SCRIPT = "/usbkey/default/user-script.common"
 WORK = "/var/tmp"
@@ -39,19 +40,25 @@ class _Parts:
     zones: Mapping[str, Zone]
 
 
-def take(dc: Datacenter, services: Optional[Collection[str]] = None) -> Inventory:
+def take(
+    dc: Datacenter, services: Optional[Collection[str]] = None, down: Collection[str] = ()
+) -> Inventory:
     """Read the datacenter. *services* names those whose servers are looked into; None looks into none.
 
+    *down* names services that may not answer, since they are being replaced: without vmapi other servers are asked
+    themselves, without cnapi only this headnode is a server, without imgapi no image is known.
     Raises Unreachable, HttpError, BadAnswer or CommandFailed.
     """
     application = dc.sapi.application("sdc")
-    parts = _parts(dc, application.uuid)
+    parts = _parts(dc, application.uuid, down)
     instances = _instances(parts)
-    servers = _servers(dc, instances)
+    servers = _without("cnapi", down, lambda: _servers(dc, instances), lambda: (dc.headnode.as_server(),))
     dc.hostnames.update({server.uuid: server.hostname for server in servers})
     touched = _touched(dc, instances, services)
     looked = survey(dc, touched) if touched else {}
-    active = {image.uuid: image for image in dc.imgapi.active()}
+    known: tuple[Image, ...] = _without("imgapi", down, dc.imgapi.active, lambda: ())
+    active = {image.uuid: image for image in known}
+    images: dict[str, Image] = _without("imgapi", down, lambda: _running_images(dc, instances, active), dict)
     channel = application.metadata.get("update_channel")
     return Inventory(
         datacenter_name=dc.headnode.datacenter_name,
@@ -63,7 +70,7 @@ def take(dc: Datacenter, services: Optional[Collection[str]] = None) -> Inventor
         servers=servers,
         services=parts.services,
         instances=instances,
-        images=_running_images(dc, instances, active),
+        images=images,
         imgapi_images=frozenset(active),
         installed={uuid: one.images for uuid, one in looked.items()},
         common_user_script=_common_user_script(dc),
@@ -72,22 +79,41 @@ def take(dc: Datacenter, services: Optional[Collection[str]] = None) -> Inventor
     )
 
 
-def _parts(dc: Datacenter, application_uuid: str) -> _Parts:
+def _without(service: str, down: Collection[str], ask: Callable[[], T], instead: Callable[[], T]) -> T:
+    """What *ask* gives, or *instead* when nobody answers and that was to be expected."""
+    try:
+        return ask()
+    except Unreachable:
+        if service not in down:
+            raise
+        return instead()
+
+
+def _parts(dc: Datacenter, application_uuid: str, down: Collection[str]) -> _Parts:
     services = dc.sapi.services(application_uuid)
     ours = {service.uuid for service in services}
     records = tuple(record for record in dc.sapi.instances() if record.service_uuid in ours)
+    here = {zone.uuid: zone for zone in dc.local_zones()}
+    elsewhere = _without(
+        "vmapi", down, lambda: _believed(dc, records, here), lambda: _asked_there(dc, records, here)
+    )
+    return _Parts((*services, *_unrecorded(services)), records, {**elsewhere, **here})
+
+
+def _believed(dc: Datacenter, records: Iterable[SapiInstance], here: Mapping[str, Zone]) -> dict[str, Zone]:
+    """VMAPI's word on the zones of other servers; what it places on this headnode only vmadm can tell of."""
     zones = {zone.uuid: zone for zone in dc.vmapi.core_zones(dc.headnode.admin_uuid)}
-    here = {zone.uuid: _placed(zone, dc.headnode.uuid) for zone in dc.local_zones()}
-    gone = [zone.uuid for zone in zones.values() if zone.server_uuid == dc.headnode.uuid and zone.uuid not in here]
-    zones = {uuid: zone for uuid, zone in {**zones, **here}.items() if uuid not in gone}
-    unknown = [record.uuid for record in records if record.uuid not in zones and record.uuid not in gone]
+    unknown = [record.uuid for record in records if record.uuid not in zones and record.uuid not in here]
     if unknown:
         zones.update((zone.uuid, zone) for zone in dc.vmapi.zones(unknown))
-    return _Parts((*services, *_unrecorded(services)), records, zones)
+    return {uuid: zone for uuid, zone in zones.items() if zone.server_uuid != dc.headnode.uuid}
 
 
-def _placed(zone: Zone, server_uuid: str) -> Zone:
-    return dataclasses.replace(zone, server_uuid=server_uuid)
+def _asked_there(dc: Datacenter, records: Iterable[SapiInstance], here: Mapping[str, Zone]) -> dict[str, Zone]:
+    """The other servers' own word, those that SAPI's records name."""
+    servers = {record.server_uuid for record in records if record.uuid not in here}
+    servers -= {"", dc.headnode.uuid}
+    return {zone.uuid: zone for uuid in sorted(servers) for zone in dc.zones_of(uuid)}
 
 
 def _unrecorded(services: tuple[Service, ...]) -> tuple[Service, ...]:

@@ -34,11 +34,12 @@ class Application:
 
 @dataclass(frozen=True)
 class SapiInstance:
-    """A SAPI instance record; the VM of the same uuid is the truth about it."""
+    """A SAPI instance record; the VM of the same uuid is the truth about it. Texts are empty where SAPI has none."""
 
     uuid: str
     service_uuid: str
     alias: str
+    server_uuid: str
 
 
 class Sapi:
@@ -77,15 +78,8 @@ class Sapi:
 
     def instances(self) -> tuple[SapiInstance, ...]:
         """The zone instances of every application: with thousands of agents in SAPI, those are not asked for."""
-        return tuple(
-            SapiInstance(
-                record.text("uuid"),
-                record.text("service_uuid"),
-                record.record("params").text_or("alias", "") or "",
-            )
-            for record in self.api.records("/instances", {"type": "vm"})
-            if record.text_or("type", "vm") == "vm"
-        )
+        found = self.api.records("/instances", {"type": "vm"})
+        return tuple(_instance(record) for record in found if record.text_or("type", "vm") == "vm")
 
     def set_param(self, service_uuid: str, key: str, value: Json) -> Service:
         """Set one of a service's params, or remove it when *value* is None; read back."""
@@ -127,6 +121,16 @@ def _compare(record: Record, part: str, values: Mapping[str, Json], action: str)
                 f"sapi: {part}.{key} of service {record.text('uuid')} reads back otherwise than it was written",
                 f"look at it: sdc-sapi /services/{record.text('uuid')}",
             )
+
+
+def _instance(record: Record) -> SapiInstance:
+    params = record.record("params")
+    return SapiInstance(
+        uuid=record.text("uuid"),
+        service_uuid=record.text("service_uuid"),
+        alias=params.text_or("alias", "") or "",
+        server_uuid=params.text_or("server_uuid", "") or "",
+    )
 
 
 def _service(record: Record) -> Service:

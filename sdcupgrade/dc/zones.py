@@ -7,7 +7,7 @@ re-read what they changed; its words are kept in the errors.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdcupgrade.dc.nodes import failed
 from sdcupgrade.errors import BadAnswer, CommandFailed
@@ -131,33 +131,38 @@ def setup_state(node: Node, vm: str) -> SetupState:
 
 @dataclass(frozen=True)
 class Problem:
-    """An SMF service that ``svcs -x`` complains about. *state* is one word: maintenance, offline, disabled, ..."""
+    """An SMF service that ``svcs -x`` complains about. *state* is one word: maintenance, offline, disabled, ...
+
+    *zone* is empty where svcs does not tell it.
+    """
 
     fmri: str
     state: str
     reason: str
+    zone: str = ""
 
 
 def smf_problems(node: Node, vm: str) -> tuple[Problem, ...]:
     """What ``svcs -x`` complains about; it exits 0 either way and says nothing when all is well (reference 4.6)."""
     done = _done(node, node.run(("svcs", "-z", vm, "-x")))
-    problems = parse_svcs(done.stdout)
-    if done.stdout.strip() and not problems:
-        raise BadAnswer(f"svcs -z {vm} -x on {node.name} printed what cannot be understood: {done.stdout[:200]!r}")
-    return problems
+    return parse_svcs(done.stdout, f"svcs -z {vm} -x on {node.name}")
 
 
-def parse_svcs(text: str) -> tuple[Problem, ...]:
-    """The blocks of ``svcs -x``."""
+def parse_svcs(text: str, where: str) -> tuple[Problem, ...]:
+    """The blocks of ``svcs -x``. Raises BadAnswer for text without any."""
     problems: list[Problem] = []
     for line in text.splitlines():
         word, _, rest = line.strip().partition(" ")
         if line.startswith(("svc:/", "lrc:/")):
             problems.append(Problem(word, "unknown", ""))
+        elif problems and word == "Zone:":
+            problems[-1] = replace(problems[-1], zone=rest.strip())
         elif problems and word == "State:":
-            problems[-1] = Problem(problems[-1].fmri, rest.split(" ")[0].rstrip("*"), problems[-1].reason)
+            problems[-1] = replace(problems[-1], state=rest.split(" ")[0].rstrip("*"))
         elif problems and word == "Reason:":
-            problems[-1] = Problem(problems[-1].fmri, problems[-1].state, rest)
+            problems[-1] = replace(problems[-1], reason=rest)
+    if text.strip() and not problems:
+        raise BadAnswer(f"{where} printed what cannot be understood: {text[:200]!r}")
     return tuple(problems)
 
 

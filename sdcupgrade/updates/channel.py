@@ -94,8 +94,8 @@ def with_origins(source: Source, image: Image, have: Callable[[str], bool]) -> t
         if found is None:
             child = chain[-1]
             raise BadAnswer(
-                f"image {child.uuid} ({child.name} {child.version}) needs origin {origin}, which neither this datacenter"
-                f" nor {source.name} has",
+                f"image {child.uuid} ({child.name} {child.version}) needs origin {origin}, which neither this"
+                f" datacenter nor {source.name} has",
                 "bring the origin into IMGAPI by hand, or choose another image",
             )
         seen.add(origin)

@@ -281,7 +281,7 @@ class _Job:
         digest = kept.hash.hexdigest()
         if digest != one.sha1:
             raise Corrupt(
-                f"image {one.uuid} ({one.name} {one.version}): the bytes have sha1 {digest}, not {one.sha1} as promised",
+                f"image {one.uuid} ({one.name} {one.version}): the bytes have sha1 {digest}, promised was {one.sha1}",
                 "nothing was imported; try again, or tell the keeper of the updates server",
             )
         self.files.rename(self._part(one), path_of(self.into, one.uuid))
