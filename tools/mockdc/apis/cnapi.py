@@ -80,7 +80,8 @@ def index(dc: Datacenter, request: Request) -> Response:
         _invalid("limit", "Invalid value for param 'limit'", status=400)
     found = [server for server in dc.store.all("server") if _wanted(server, query)]
     extras = set(query["extras"].split(",")) if "extras" in query else set()
-    page = [cnapi_servers.view(dc, server, extras) for server in found[offset:offset + limit]]
+    here = cnapi_servers.on_servers(dc) if extras else {}
+    page = [cnapi_servers.view(dc, each, extras, here.get(each["uuid"], [])) for each in found[offset:offset + limit]]
     if query.get("fields"):
         page = [{key: server[key] for key in query["fields"].split(",") if key in server} for server in page]
     return Response(200, page)

@@ -8,7 +8,7 @@ over HTTP.
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 if TYPE_CHECKING:
     from mockdc.core.datacenter import Datacenter
@@ -19,14 +19,18 @@ BASE: dict[str, Any] = {
     "reservoir": False, "status": "unknown", "traits": {}, "uuid": "", "boot_params": {}, "boot_platform": "",
     "default_console": "serial", "kernel_flags": {}, "serial": "ttyb", "created": "", "current_platform": "",
     "headnode": False, "hostname": "", "system_type": "SunOS", "last_boot": None, "ram": 0, "setup": False}
+IF_KNOWN = ("setting_up", "transitional_status", "next_reboot")
 HEARTBEAT_S = 5
 MIB = 1 << 20
 
 
-def view(dc: Datacenter, server: Doc, extras: set[str]) -> Doc:
-    """The server with what the extras ask for; ``all`` is everything."""
+def view(dc: Datacenter, server: Doc, extras: set[str], here: Optional[list[Doc]] = None) -> Doc:
+    """The server with what the extras ask for; ``all`` is everything. *here*: the VMs on it, when they are known."""
+    if here is None and extras & {"all", "vms", "capacity"}:
+        here = on_servers(dc).get(server["uuid"], [])
     every = "all" in extras
     result = {key: server.get(key, default) for key, default in BASE.items()}
+    result.update({key: server[key] for key in IF_KNOWN if key in server})
     result["status"] = status(dc, server)
     if extras:
         result["last_heartbeat"] = heartbeat(dc, server)
@@ -35,14 +39,14 @@ def view(dc: Datacenter, server: Doc, extras: set[str]) -> Doc:
     if every or "sysinfo" in extras:
         result["sysinfo"] = server.get("sysinfo") or {}
     if every or "vms" in extras:
-        result["vms"] = vms(dc, server)
+        result["vms"] = _reported(here or [])
     memory, disk = _measured(server, "memory_"), _measured(server, "disk_")
     if every or "memory" in extras:
         result.update(memory_provisionable_bytes=int(result["ram"] * MIB * (1 - result["reservation_ratio"])), **memory)
     if every or "disk" in extras:
         result.update(disk)
     if every or "capacity" in extras:
-        result.update(_capacity(dc, server, result, disk))
+        result.update(_capacity(server, result, disk, here or []))
     return result
 
 
@@ -60,23 +64,29 @@ def heartbeat(dc: Datacenter, server: Doc) -> Any:
     return dc.iso(dc.now() - dc.now() % HEARTBEAT_S)
 
 
-def vms(dc: Datacenter, server: Doc) -> dict[str, Doc]:
-    """What the node reports about its VMs."""
-    found = [vm for vm in dc.store.all("vm") if vm.get("server_uuid") == server["uuid"] and vm["state"] != "destroyed"]
+def on_servers(dc: Datacenter) -> dict[str, list[Doc]]:
+    """The VMs that are there, by server."""
+    found: dict[str, list[Doc]] = {}
+    for vm in dc.store.all("vm"):
+        if vm["state"] != "destroyed":
+            found.setdefault(str(vm.get("server_uuid")), []).append(vm)
+    return found
+
+
+def _reported(here: list[Doc]) -> dict[str, Doc]:
     names = ("uuid", "owner_uuid", "quota", "max_physical_memory", "zone_state", "state", "brand", "cpu_cap",
              "last_modified")
-    return {str(vm["uuid"]): {key: vm.get(key) for key in names} for vm in found}
+    return {str(vm["uuid"]): {key: vm.get(key) for key in names} for vm in here}
 
 
 def _measured(server: Doc, prefix: str) -> Doc:
     return {key: value for key, value in server.items() if key.startswith(prefix)}
 
 
-def _capacity(dc: Datacenter, server: Doc, shown: Doc, disk: Doc) -> Doc:
+def _capacity(server: Doc, shown: Doc, disk: Doc, here: list[Doc]) -> Doc:
     result: Doc = {"score": 0}
     if not disk and "_reports" in server:              # nothing to reckon with (recording cnapi-030)
         return result
-    here = list(vms(dc, server).values())
     size = int(disk.get("disk_pool_size_bytes") or server.get("_pool_bytes") or 128_000_000_000)
     used = int(disk.get("disk_installed_images_used_bytes") or 0) + int(disk.get("disk_system_used_bytes") or 0)
     ram = int(shown["ram"] * (1 - shown["reservation_ratio"]))

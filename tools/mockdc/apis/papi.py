@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import uuid as uuids
 from typing import TYPE_CHECKING
 
 from mockdc.apis.routes import Router, refuse, working
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 routes = Router("papi", "PAPI/7.1.0")
 FILTERS = ("name", "uuid", "version", "active", "owner_uuids")
-SIZES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+SIZES = (128, 256, 512, 768, 1024, 2048, 4096, 8192, 16384)
 
 
 def handle(dc: Datacenter, request: Request) -> Response:
@@ -25,11 +24,11 @@ def handle(dc: Datacenter, request: Request) -> Response:
 
 def packages(dc: Datacenter) -> list[Doc]:
     """All of them; where none was put into the store, the sdc_* ones that a headnode starts with."""
-    return dc.store.all("package") or [_core(size) for size in SIZES]
+    return dc.store.all("package") or [_core(dc, size) for size in SIZES]
 
 
-def _core(ram: int) -> Doc:
-    return {"uuid": str(uuids.uuid5(uuids.NAMESPACE_DNS, f"sdc_{ram}")), "name": f"sdc_{ram}", "version": "1.0.0",
+def _core(dc: Datacenter, ram: int) -> Doc:
+    return {"uuid": dc.name_uuid(f"package/sdc_{ram}"), "name": f"sdc_{ram}", "version": "1.0.0",
             "active": True, "cpu_cap": 400, "max_lwps": 1000, "max_physical_memory": ram, "max_swap": 2 * ram,
             "quota": 25600, "vcpus": 1, "zfs_io_priority": 20, "default": False, "v": 1}
 

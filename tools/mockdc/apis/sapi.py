@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mockdc.apis import sapi_objects as objects
 from mockdc.apis import sapi_vms
 from mockdc.apis.routes import Refusal, Router, body_of, params_of, refuse, working
-from mockdc.apis.sapi_objects import APPLICATIONS, COLLECTIONS, INSTANCES, MANIFESTS, SERVICES, Collection
+from mockdc.apis.sapi_objects import APPLICATIONS, COLLECTIONS, INSTANCES, MANIFESTS, SERVICES, Collection, mode
 from mockdc.apis.web import Request, Response
 
 if TYPE_CHECKING:
@@ -32,17 +32,13 @@ def _version(request: Request) -> int:
     return VERSIONS[request.headers.get("accept-version", "")]
 
 
-def _mode(dc: Datacenter) -> str:
-    return str(dc.store.meta("sapi_mode", "proto"))
-
-
 def _must_write(dc: Datacenter) -> None:
-    if _mode(dc) == "full" and not working(dc, "moray"):
+    if mode(dc) == "full" and not working(dc, "moray"):
         refuse(500, "InternalError", "moray is unreachable: the object was not written")
 
 
 def _refuse_master(dc: Datacenter, request: Request) -> None:
-    if request.query.get("include_master") == "true" and _mode(dc) == "proto":
+    if request.query.get("include_master") == "true" and mode(dc) == "proto":
         refuse(503, "ServiceUnavailableError", "Parameter 'include_master' has been specified but this SAPI instance "
                "has not yet loaded master details")
 
@@ -56,7 +52,7 @@ def _crud(collection: Collection) -> None:
         given = params_of(request)
         _must_write(dc)
         new = objects.made(dc, collection, given)
-        if collection is INSTANCES and _mode(dc) == "full":
+        if collection is INSTANCES and mode(dc) == "full":
             new = sapi_vms.provision(dc, new, given)
         dc.store.put(collection.kind, str(new["uuid"]), new)
         more = {"job_uuid": new["job_uuid"]} if "job_uuid" in new else {}
@@ -91,7 +87,7 @@ def _crud(collection: Collection) -> None:
         _must_write(dc)
         if collection is INSTANCES:
             instance = objects.find(dc, INSTANCES, id)
-            if _mode(dc) == "full" and instance.get("type", "vm") == "vm":
+            if mode(dc) == "full" and instance.get("type", "vm") == "vm":
                 sapi_vms.destroy(dc, id)
         return Response(204 if dc.store.delete(collection.kind, id) else 404)
 
@@ -107,7 +103,7 @@ def upgrade(dc: Datacenter, request: Request, id: str) -> Response:
     if not image:
         refuse(409, "MissingParameter", "missing image_uuid")
     instance = objects.find(dc, INSTANCES, id)
-    if _mode(dc) == "full":
+    if mode(dc) == "full":
         sapi_vms.reprovision(dc, id, str(image))
     return Response(200, objects.shown(INSTANCES, instance, _version(request)))
 
@@ -143,17 +139,17 @@ def configs(dc: Datacenter, request: Request, id: str) -> Response:
 @routes.on("GET", "/mode")
 def get_mode(dc: Datacenter, request: Request) -> Response:
     """A bare JSON string."""
-    return Response(200, json.dumps(_mode(dc)).encode())
+    return Response(200, json.dumps(mode(dc)).encode())
 
 
 @routes.on("POST", "/mode")
 def set_mode(dc: Datacenter, request: Request) -> Response:
     """From proto to full; there is no way back over HTTP."""
-    mode = params_of(request).get("mode")
-    if mode is None:
+    wanted = params_of(request).get("mode")
+    if wanted is None:
         refuse(409, "MissingParameter", 'missing "mode" parameter')
-    if mode != "full":
-        refuse(409, "InvalidArgument", f"invalid mode: {mode}")
+    if wanted != "full":
+        refuse(409, "InvalidArgument", f"invalid mode: {wanted}")
     dc.store.set_meta("sapi_mode", "full")
     return Response(204)
 
@@ -167,7 +163,7 @@ def sync_cache(dc: Datacenter, request: Request) -> Response:
 @routes.on("GET", "/ping")
 def ping(dc: Datacenter, request: Request) -> Response:
     """The mode, the kind of storage, and whether moray can be reached."""
-    full = _mode(dc) == "full"
+    full = mode(dc) == "full"
     available = not full or working(dc, "moray")
     return Response(200 if available else 500, {
-        "mode": _mode(dc), "storType": "MorayLocalStorage" if full else "LocalStorage", "storAvailable": available})
+        "mode": mode(dc), "storType": "MorayLocalStorage" if full else "LocalStorage", "storAvailable": available})

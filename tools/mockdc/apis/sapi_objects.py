@@ -68,6 +68,11 @@ MANIFESTS = Collection(
 COLLECTIONS = {each.name: each for each in (APPLICATIONS, SERVICES, INSTANCES, MANIFESTS)}
 
 
+def mode(dc: Datacenter) -> str:
+    """``proto`` or ``full``; where nobody set it, a datacenter that has moray is past its first minutes."""
+    return str(dc.store.meta("sapi_mode") or ("full" if dc.instances_of("moray") else "proto"))
+
+
 def find(dc: Datacenter, collection: Collection, id: str) -> Doc:
     """The stored object; 404 when there is none."""
     found = dc.store.get(collection.kind, id)
@@ -90,7 +95,7 @@ def listed(dc: Datacenter, collection: Collection, query: dict[str, str], versio
         asked["type"] = "vm"
     found = [{"type": "vm", **each} if collection.typed else each for each in dc.store.all(collection.kind)]
     found = [each for each in found if all(each.get(key) == value for key, value in asked.items())]
-    if dc.store.meta("sapi_mode", "proto") == "proto":        # files in a folder come sorted; moray's rows by age
+    if mode(dc) == "proto":        # files in a folder come sorted; moray's rows by age
         found.sort(key=lambda each: str(each["uuid"]))
     return [shown(collection, each, version) for each in found]
 
