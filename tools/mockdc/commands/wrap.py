@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def sdc_zone(dc: Datacenter, server: str) -> Optional[Doc]:
-    """The newest sdc zone on the node that runs, or None: in the middle of a reprovision there is no root to run from."""
+    """The newest sdc zone on the node that runs, or None: amid a reprovision there is no root to run from."""
     here = [vm for vm in dc.instances_of("sdc") if vm["server_uuid"] == server and vm["state"] == "running"]
     return max(here, key=lambda vm: str(vm["create_timestamp"]), default=None)
 
@@ -28,7 +28,8 @@ def wrapped(call: Call) -> int:
         return 1
     if not zonefiles.exists(call.dc, zone, "var/svc/setup_complete"):
         # the programs read their addresses from a file that config-agent renders at the zone's first boot (4.1)
-        call.err(f"cat: cannot open /zones/{zone['uuid']}/root/opt/smartdc/sdc/etc/config.json: No such file or directory")
+        place = f"/zones/{zone['uuid']}/root/opt/smartdc/sdc/etc/config.json"
+        call.err(f"cat: cannot open {place}: No such file or directory")
         return 1
     module, _, function = WRAPPED[call.name].partition(":")
     return int(getattr(importlib.import_module(module), function)(call))
