@@ -48,3 +48,10 @@ def real_doors(
         files=files,
         clock=RealClock(),
     )
+
+
+def environment() -> Mapping[str, str]:
+    """The environment this process was started in."""
+    import os
+
+    return os.environ

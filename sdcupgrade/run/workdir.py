@@ -95,21 +95,23 @@ class WorkDir:
     def create(self, files: Files, clock: Clock, spec: str, fresh: bool = False) -> Optional[str]:
         """Make it, for the spec at *spec*. Returns where an old one was moved to. Raises Refused when there is one and
         not *fresh*."""
-        moved = None
-        if files.listdir(self.path):
-            if not fresh:
-                raise Refused(
-                    f"{self.path} is in use already; nothing was changed in it",
-                    f"go on with it (sdcupgrade status {self.name}), or keep it aside and start anew: "
-                    f"sdcupgrade prepare {self.name}.json --fresh",
-                )
-            moved = self._move_aside(files, clock)
+        self.refuse_in_use(files, fresh)
+        moved = self._move_aside(files, clock) if files.listdir(self.path) else None
         files.mkdir(self.path)
         files.mkdir(self.images)
         files.mkdir(self.user_scripts)
         record = {"spec": _absolute(files, spec), "prepared_at": iso(clock.time())}
         files.write(self.origin, pretty(record).encode())
         return moved
+
+    def refuse_in_use(self, files: Files, fresh: bool) -> None:
+        """A work dir with anything in it is only moved aside when that was asked for. Raises Refused."""
+        if files.listdir(self.path) and not fresh:
+            raise Refused(
+                f"{self.path} is in use already; nothing was changed in it",
+                f"go on with it (sdcupgrade status {self.name}), or keep it aside and start anew: "
+                f"sdcupgrade prepare {self.name}.json --fresh",
+            )
 
     def check(self, files: Files, named: Named) -> None:
         """That there is a prepared work dir and that it belongs to the spec that was typed. Raises NoInput, Refused."""

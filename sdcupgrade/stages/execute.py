@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdcupgrade.errors import BadInput, Refused
+from sdcupgrade.errors import Refused
 from sdcupgrade.run.engine import Engine
 from sdcupgrade.run.journal import Journal
 from sdcupgrade.steps.registry import World, build
@@ -71,7 +71,7 @@ def refuse_unfinished(journal: Journal, name: str, command: str) -> None:
         return
     if command == "upgrade" or unfinished.command == "rollback":
         raise Refused(
-            f"the {unfinished.command} of {name} that began {unfinished.started} has not ended well; nothing was changed",
+            f"the {unfinished.command} of {name} that began {unfinished.started} did not end well; nothing was changed",
             f"go on with it: sdcupgrade resume {name}; or go back: sdcupgrade rollback {name}"
             if unfinished.command == "upgrade"
             else f"go on with it: sdcupgrade resume {name}",
@@ -86,14 +86,10 @@ def carry_out(
     world.dc.hostnames.update(plan.servers)
 
     def between(service: str, left: tuple[str, ...]) -> bool:
-        if options.pause != "each":
-            return True
-        return site.operator.go_on(f"{service} is done. Next: {', '.join(left)}. Go on?")
+        return options.pause != "each" or site.operator.pause(service, left)
 
     def again(step: Step, error: SdcupgradeError) -> bool:
-        if options.pause != "failure" or isinstance(error, BadInput):
-            return False
-        return site.operator.go_on(f"{step.id} failed: {error.message}. Try it again?")
+        return options.pause != "never" and site.operator.again(step.says, error.message)
 
     engine = Engine(
         build=lambda step: build(step, world),

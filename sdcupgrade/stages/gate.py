@@ -1,32 +1,31 @@
 """The gates in front of an upgrade: the plan's facts still hold, and the datacenter is well.
 
 Facts are read again, never remembered: a plan is refused when an instance, image, user-script or SAPI record of a
-service that was not begun yet is not what it was planned from (omicron#10392: a planner that acted on a stale inventory).
+service that was not begun yet is not what it was planned from (omicron#10392: a planner that acted on a stale
+inventory).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sdcupgrade.errors import BadInput, PlanMoved, Unhealthy
-from sdcupgrade.plan.planner import check_facts
+from sdcupgrade.plan.document import Change
+from sdcupgrade.plan.facts import check_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Optional
 
-    from sdcupgrade.model import Finding
+    from sdcupgrade.model import Finding, Inventory
     from sdcupgrade.plan.document import Plan
     from sdcupgrade.stages.site import Site
 
 
-def refuse_moved_facts(site: Site, plan: Plan, begun: Collection[str]) -> None:
+def refuse_moved_facts(plan: Plan, inventory: Inventory, begun: Collection[str]) -> None:
     """Compare the datacenter with the plan, services in *begun* left out. Raises PlanMoved naming every difference."""
-    from sdcupgrade.dc.inventory import take
-
-    services = [service.service for service in plan.services if service.service not in begun]
-    if not services:
-        return
-    differences = check_facts(plan, take(site.datacenter, services), set(begun))
+    differences = check_facts(plan, inventory, set(begun))
     if differences:
         raise PlanMoved(
             "the datacenter is not what the plan was made from: " + "; ".join(differences) + "; nothing was changed",
@@ -34,11 +33,16 @@ def refuse_moved_facts(site: Site, plan: Plan, begun: Collection[str]) -> None:
         )
 
 
-def health(site: Site, plan: Optional[Plan]) -> tuple[Finding, ...]:
-    """Every named check, for the whole datacenter or for what a plan touches."""
-    from sdcupgrade.dc.checks import run_checks
+def health(site: Site, inventory: Inventory, plan: Optional[Plan] = None) -> tuple[Finding, ...]:
+    """Every named check on every core zone; with a plan, also whether its images are where they will be needed."""
+    from sdcupgrade.dc.checks import run_checks, scope_of
 
-    return tuple(run_checks(site.datacenter, plan))
+    scope = scope_of(inventory)
+    if plan is not None:
+        wanted = {one.facts.instance: one.target.uuid for one in plan.services if one.change is Change.UPGRADE}
+        subjects = tuple(replace(one, image=wanted.get(one.vm, "")) for one in scope.subjects)
+        scope = replace(scope, subjects=subjects)
+    return tuple(run_checks(site.datacenter, scope))
 
 
 def refuse_unhealthy(site: Site, findings: tuple[Finding, ...], ignore: tuple[tuple[str, str], ...]) -> None:

@@ -1,11 +1,12 @@
 """Go on with a run that was interrupted, killed or stopped by a failure, with the options it was begun with.
 
-Steps that the journal calls done are not looked at again; the one that was announced and has no result is compared with
-reality; services not begun yet must still be what they were planned from.
+Steps that the journal calls done are not looked at again; the one that was announced and has no result is compared
+with reality; services not begun yet must still be what they were planned from.
 """
 
 from __future__ import annotations
 
+from sdcupgrade.dc.inventory import take
 from sdcupgrade.errors import BadInput
 from sdcupgrade.jsonvalue import Record
 from sdcupgrade.run.moves import pending_rollback, pending_upgrade
@@ -38,9 +39,12 @@ def resume(site: Site, text: str, pause: Optional[str] = None) -> tuple[str, tup
             options = Options(options.snapshot, pause, options.ignore, options.services)
         moves = _pending(plan, journal.state, run, options)
         if run.command == "upgrade":
-            refuse_moved_facts(site, plan, _begun(plan, journal.state))
+            begun = _begun(plan, journal.state)
+            left = [service.service for service in plan.services if service.service not in begun]
+            if left:
+                refuse_moved_facts(plan, take(site.datacenter, left), begun)
         services = in_order(moves)
-        site.operator.confirm(f"Go on with the {run.command} of {', '.join(services) or work.name} in {plan.datacenter}?")
+        site.confirm(f"Go on with the {run.command} of {', '.join(services) or work.name} in {plan.datacenter}?")
         return run.command, carry_out(site, plan, journal, run.command, moves, options)
 
 

@@ -1,7 +1,8 @@
 """Put back what an upgrade changed: backwards, all services or the named ones, through the same gates.
 
-Only what the journal says was begun is undone, from what ``prepare`` saved before the change. No health gate stands in
-front, because what is being put back may be what is ill; every service passes the same waits and checks after its turn.
+Only what the journal says was begun is undone, from what ``prepare`` saved before the change. No health gate stands
+in front, because what is being put back may be what is ill; every service passes the same waits and checks after its
+turn.
 """
 
 from __future__ import annotations
@@ -28,5 +29,5 @@ def rollback(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
             which = ", ".join(options.services) or "no service of this plan"
             site.note(work.name, f"nothing to roll back: {which} was not changed by it, or is rolled back already")
             return ()
-        site.operator.confirm(f"Roll back {', '.join(in_order(moves))} in {plan.datacenter}, in this order?")
+        site.confirm(f"Roll back {', '.join(in_order(moves))} in {plan.datacenter}, in this order?")
         return carry_out(site, plan, journal, "rollback", moves, options)

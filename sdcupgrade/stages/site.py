@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from sdcupgrade.errors import Interrupted, LockHeld, PlanMoved
+from sdcupgrade.errors import Declined, PlanMoved
 from sdcupgrade.jsonvalue import loads
 from sdcupgrade.model import Event
 from sdcupgrade.plan import document
@@ -26,15 +26,19 @@ if TYPE_CHECKING:
     from sdcupgrade.log import Log
     from sdcupgrade.model import Emit
     from sdcupgrade.plan.document import Plan
+    from sdcupgrade.updates.source import Source
 
     class Operator(Protocol):
         """The person at the terminal, or the options that stand for one."""
 
-        def confirm(self, question: str) -> None:
-            """Go on only after a yes. Raises Declined."""
+        def ask(self, question: str) -> bool:
+            """Yes or no. Raises Declined when nobody is there."""
 
-        def go_on(self, question: str) -> bool:
-            """Whether to go on after a pause."""
+        def pause(self, after: str, left: tuple[str, ...]) -> bool:
+            """After a service: whether to go on with those left."""
+
+        def again(self, what: str, why: str) -> bool:
+            """After a failure: whether to try the same once more."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,13 @@ class Who:
 class Site:
     """One datacenter, seen from its headnode by one run of sdcupgrade."""
 
-    def __init__(self, doors: Doors, log: Log, emit: Emit, operator: Operator, who: Who) -> None:
+    def __init__(self, doors: Doors, log: Log, emit: Emit, operator: Operator, who: Who, updates_url: str = "") -> None:
         self.doors = doors
         self.log = log
         self.emit = emit
         self.operator = operator
         self.who = who
+        self.updates_url = updates_url
 
     @cached_property
     def datacenter(self) -> Datacenter:
@@ -63,6 +68,12 @@ class Site:
 
         return open_datacenter(self.doors)
 
+    def source(self, url: str = "") -> Source:
+        """Where images come from: the environment's updates server first, else *url*, else the public one."""
+        from sdcupgrade.updates.source import DEFAULT_URL, UpdatesServer
+
+        return UpdatesServer(self.doors.web, self.updates_url or url or DEFAULT_URL)
+
     def note(self, what: str, text: str) -> None:
         """Tell the operator something that is worth a line."""
         self.emit(Event("note", what, text))
@@ -70,6 +81,11 @@ class Site:
     def warn(self, what: str, text: str) -> None:
         """Tell the operator something that is worth a second look."""
         self.emit(Event("warning", what, text))
+
+    def confirm(self, question: str) -> None:
+        """Go on only after a yes. Raises Declined."""
+        if not self.operator.ask(question):
+            raise Declined("stopped at the question; nothing was changed", "type the command again when it is time")
 
     @contextmanager
     def locked(self, command: str, name: str, wait_for_orphans: bool = False) -> Iterator[None]:
@@ -91,8 +107,7 @@ class Site:
         raw = self.doors.files.read(work.plan)
         plan = document.from_json(loads(raw, work.plan, PlanMoved, "prepare again with --fresh"), work.plan)
         if plan.name != work.name:
-            raise PlanMoved(f"{work.plan} is the plan of upgrade {plan.name}", "put the right plan back, or prepare anew")
+            raise PlanMoved(
+                f"{work.plan} is the plan of upgrade {plan.name}", "put the right plan back, or prepare anew"
+            )
         return work, plan
-
-
-__all__ = ["Interrupted", "LockHeld", "Site", "Who"]

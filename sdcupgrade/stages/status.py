@@ -1,6 +1,7 @@
 """What an upgrade has done, is doing and has left, from the plan and the journal alone.
 
-Takes no lock and asks no service, so it answers from another terminal, while the run goes on, and with the stack down.
+Takes no lock and asks no service, so it answers from another terminal, while the run goes on, and with the stack
+down.
 """
 
 from __future__ import annotations

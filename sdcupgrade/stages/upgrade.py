@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdcupgrade.dc.inventory import take
 from sdcupgrade.run.moves import pending_upgrade
 from sdcupgrade.stages.execute import carry_out, open_journal, refuse_unfinished
 from sdcupgrade.stages.gate import health, refuse_moved_facts, refuse_unhealthy
@@ -28,10 +29,10 @@ def upgrade(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
             site.note(work.name, "every service of the plan is upgraded already; nothing was changed")
             return ()
         services = in_order(moves)
-        begun = {service.service for service in plan.services} - set(services)
-        refuse_moved_facts(site, plan, begun)
-        refuse_unhealthy(site, health(site, plan), options.ignore)
-        site.operator.confirm(f"Upgrade {', '.join(services)} in {plan.datacenter}, in this order?")
+        inventory = take(site.datacenter, services)
+        refuse_moved_facts(plan, inventory, {service.service for service in plan.services} - set(services))
+        refuse_unhealthy(site, health(site, inventory, plan), options.ignore)
+        site.confirm(f"Upgrade {', '.join(services)} in {plan.datacenter}, in this order?")
         return carry_out(site, plan, journal, "upgrade", moves, options)
 
 

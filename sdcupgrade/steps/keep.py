@@ -1,7 +1,7 @@
 """What is kept of a zone before its root is destroyed: its logs always, the whole of it when asked.
 
-A reprovision destroys the old root with its logs and snapshots (reference 6.2). Both files are written under a temporary
-name and renamed, so one that is there is whole.
+A reprovision destroys the old root with its logs and snapshots (reference 6.2). Both files are written under a
+temporary name and renamed, so one that is there is whole.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ class SaveLogs:
         self.node = world.dc.node(params.text("server"))
 
     def is_done(self) -> bool:
-        return self.world.doors.files.exists(self.into)
+        """Never taken for granted: a file that is there may be of an upgrade before, of the same plan."""
+        return False
 
     def apply(self) -> None:
+        _keep_aside(self.world, self.into)
         left_out = self.node.collect(f"/zones/{self.vm}/root", LOGS, self.into, self.max_bytes)
         kept = f"logs of the old zone are in {self.into}"
         if left_out:
@@ -52,8 +54,20 @@ class Snapshot:
         self.node = world.dc.node(params.text("server"))
 
     def is_done(self) -> bool:
-        return self.world.doors.files.exists(self.into)
+        """Never taken for granted: a file that is there may be of an upgrade before, of the same plan."""
+        return False
 
     def apply(self) -> None:
+        _keep_aside(self.world, self.into)
         zones.send_snapshot(self.node, self.vm, self.name, self.into, self.step.timeout_s)
         self.world.emit(Event("note", self.step.id, f"the old root is kept in {self.into}"))
+
+
+def _keep_aside(world: World, path: str) -> None:
+    """What was kept before stays, under a number."""
+    files = world.doors.files
+    if files.exists(path):
+        number = 1
+        while files.exists(f"{path}.{number}"):
+            number += 1
+        files.rename(path, f"{path}.{number}")

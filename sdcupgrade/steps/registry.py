@@ -1,8 +1,8 @@
 """Which class carries out which kind of step, and what a step may touch.
 
-A step class takes a :class:`~sdcupgrade.plan.document.Step` and a :class:`World`, and answers two questions: does reality
-already show me done (``is_done``), and how am I done (``apply``). Both may be asked again after a crash. Its inverse is
-another step, written in the plan. Ordering, retries and prompts are not a step's business.
+A step class takes a :class:`~sdcupgrade.plan.document.Step` and a :class:`World`, and answers two questions: does
+reality already show me done (``is_done``), and how am I done (``apply``). Both may be asked again after a crash. Its
+inverse is another step, written in the plan. Ordering, retries and prompts are not a step's business.
 """
 
 from __future__ import annotations

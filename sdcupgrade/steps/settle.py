@@ -1,8 +1,8 @@
 """After the root was replaced: wait until the zone is set up, healthy, answering and in DNS, and then look again.
 
-No fixed sleep: every wait polls, first often and then at a fiftieth of the time already waited, so that it ends at most
-about 2 % late. Every wait has a deadline from the plan, says what it waits for and what it sees meanwhile, and gives up
-at once on what cannot mend itself (a failed set-up, a service in maintenance).
+No fixed sleep: every wait polls, first often and then at a fiftieth of the time already waited, so that it ends at
+most about 2 % late. Every wait has a deadline from the plan, says what it waits for and what it sees meanwhile, and
+gives up at once on what cannot mend itself (a failed set-up, a service in maintenance).
 """
 
 from __future__ import annotations

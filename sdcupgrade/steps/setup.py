@@ -1,8 +1,8 @@
 """upgrade-setup: what is changed before a zone is replaced, so that the new root finds it at its first boot.
 
 The user-script is refreshed because a new image with a very old one cannot set itself up (HEAD-2057); quota 0 broke
-reprovision (OS-2275); the SAPI service must name the image that future instances get. Everything is read back where it is
-used (reference record 26: sdcadm once wrote the user-script where nobody reads it).
+reprovision (OS-2275); the SAPI service must name the image that future instances get. Everything is read back where
+it is used (reference record 26: sdcadm once wrote the user-script where nobody reads it).
 """
 
 from __future__ import annotations

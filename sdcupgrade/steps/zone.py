@@ -1,7 +1,7 @@
 """upgrade-zone: give a zone a new root by ``vmadm reprovision``, on whichever server it lives.
 
-The one disruptive step. It uses nothing but the node's own platform: no API, no DNS, no wrapper (reference 5.2), so it
-works while the rest of the stack is being replaced, or is down.
+The one disruptive step. It uses nothing but the node's own platform: no API, no DNS, no wrapper (reference 5.2), so
+it works while the rest of the stack is being replaced, or is down.
 """
 
 from __future__ import annotations

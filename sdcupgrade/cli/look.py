@@ -1,0 +1,87 @@
+"""The commands that only look."""
+
+from __future__ import annotations
+
+from sdcupgrade.errors import Unhealthy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from sdcupgrade.cli.session import Session
+    from sdcupgrade.ui.table import Table
+
+
+def _table_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-o", dest="output", default="", metavar="COLUMNS", help="columns to show, with commas between")
+    parser.add_argument("-s", dest="sort", default="", metavar="COLUMNS", help="columns to sort by; -column backwards")
+    parser.add_argument("-H", dest="header", action="store_false", help="no heading")
+    parser.add_argument("-j", "--json", action="store_true", help="JSON, all columns")
+
+
+def _show(session: Session, table: Table, options: Namespace) -> None:
+    session.say(table.render(options.output, options.sort, options.header, options.json))
+
+
+def status_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="the upgrade (foo or foo.json)")
+    parser.add_argument("-j", "--json", action="store_true", help="as JSON")
+
+
+def status(session: Session, options: Namespace) -> int:
+    """Where an upgrade stands."""
+    from sdcupgrade.cli.show import status_text
+    from sdcupgrade.jsonvalue import pretty
+    from sdcupgrade.stages.status import status
+
+    found = status(session.site, options.name)
+    session.say(pretty(found.to_json()) if options.json else status_text(found))
+    return 0
+
+
+def check_arguments(parser: ArgumentParser) -> None:
+    _table_arguments(parser)
+
+
+def check(session: Session, options: Namespace) -> int:
+    """All health checks; exit status 4 when one fails."""
+    from sdcupgrade.cli.show import findings_table
+    from sdcupgrade.dc.inventory import take
+    from sdcupgrade.stages.gate import health
+
+    findings = health(session.site, take(session.site.datacenter))
+    _show(session, findings_table(findings), options)
+    failed = sorted({finding.id for finding in findings if not finding.ok})
+    if failed:
+        raise Unhealthy(f"{len(failed)} checks failed: {', '.join(failed)}", "the remedies are in the table above")
+    return 0
+
+
+def instances_arguments(parser: ArgumentParser) -> None:
+    _table_arguments(parser)
+    parser.add_argument("filters", nargs="*", metavar="COLUMN=VALUE", help="only rows with that value (svc=imgapi)")
+
+
+def instances(session: Session, options: Namespace) -> int:
+    """Every instance of the datacenter's services."""
+    from sdcupgrade.stages.lists import instances_table
+
+    _show(session, instances_table(session.site, options.filters), options)
+    return 0
+
+
+def avail_arguments(parser: ArgumentParser) -> None:
+    _table_arguments(parser)
+    parser.add_argument("-C", "--channel", help="look in this channel, not in the datacenter's update_channel")
+    parser.add_argument("--source", metavar="URL", help="the updates server to ask")
+    parser.add_argument("-a", "--all", action="store_true", help="all newer images, not only the newest of a service")
+    parser.add_argument("services", nargs="*", metavar="service", help="only these")
+
+
+def avail(session: Session, options: Namespace) -> int:
+    """Images newer than those that run."""
+    from sdcupgrade.stages.lists import avail_table
+
+    table = avail_table(session.site, options.channel, options.services, options.all)
+    _show(session, table, options)
+    return 0

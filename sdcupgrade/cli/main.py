@@ -1,0 +1,122 @@
+"""The top: find the command, open the doors, run it, and turn every ending into words and an exit status.
+
+The one handler for errors is here. What was raised on purpose becomes message, hint and log path; anything else is a
+bug, whose traceback goes to the log and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+from sdcupgrade.cli.commands import find
+from sdcupgrade.errors import Bug, Interrupted, NotHere, SdcupgradeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping, Sequence
+    from typing import Optional, TextIO
+
+    from sdcupgrade.cli.commands import Command
+    from sdcupgrade.doors import Doors
+    from sdcupgrade.log import Log
+
+
+def run(
+    words: Sequence[str],
+    *,
+    environ: Optional[Mapping[str, str]] = None,
+    doors: Optional[Doors] = None,
+    stdin: Optional[TextIO] = None,
+    stdout: Optional[TextIO] = None,
+    stderr: Optional[TextIO] = None,
+) -> int:
+    """Run one command line; the exit status. Tests hand in doors and streams of their own."""
+    from sdcupgrade.doors.real import environment, open_log
+
+    environ = environment() if environ is None else environ
+    out, err = stdout or sys.stdout, stderr or sys.stderr
+    try:
+        command = find(words[0])
+        options = _parse(command, words[1:])
+    except SdcupgradeError as why:
+        return _tell(err, why)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 2
+    log = open_log(environ, command.name)
+    try:
+        return _run(command, options, environ, doors, log, (stdin or sys.stdin, out, err))
+    except SdcupgradeError as why:
+        log.error(why.message, hint=why.hint, reference=why.reference, status=why.status)
+        return _tell(err, why, log)
+    except KeyboardInterrupt:
+        return _tell(err, Interrupted("interrupted", "sdcupgrade status tells where the upgrade stands"), log)
+    except BrokenPipeError:
+        return _broken_pipe()
+    except Exception as why:  # noqa: BLE001 - the last handler: no traceback may reach the operator
+        return _tell(err, _bug(why, log), log)
+    finally:
+        log.close()
+
+
+def _parse(command: Command, words: Sequence[str]) -> Namespace:
+    from argparse import ArgumentParser
+    from importlib import import_module
+
+    parser = ArgumentParser(f"sdcupgrade {command.name}", description=command.help, allow_abbrev=False)
+    getattr(import_module(command.module), f"{command.name}_arguments")(parser)
+    return parser.parse_args(words)
+
+
+def _run(
+    command: Command,
+    options: Namespace,
+    environ: Mapping[str, str],
+    doors: Optional[Doors],
+    log: Log,
+    streams: tuple[TextIO, TextIO, TextIO],
+) -> int:
+    from importlib import import_module
+
+    from sdcupgrade.cli.session import open_session
+
+    if doors is None and environ.get("SDCUPGRADE_ROOT", "/") in ("", "/") and os.geteuid() != 0:
+        raise NotHere("sdcupgrade must be run as root", "become root on the headnode; nothing was changed")
+    log.info(f"sdcupgrade {command.name}", options={key: repr(value) for key, value in vars(options).items()})
+    session = open_session(environ, doors, log, options, streams)
+    try:
+        status: int = getattr(import_module(command.module), command.name)(session, options)
+        log.info(f"sdcupgrade {command.name} ended", status=status)
+        streams[1].flush()
+        return status
+    finally:
+        session.terminal.clear()
+
+
+def _tell(err: TextIO, why: SdcupgradeError, log: Optional[Log] = None) -> int:
+    """Message, hint and where to read more, on stderr; the exit status."""
+    with suppress(BrokenPipeError, ValueError):
+        err.write(f"sdcupgrade: {why.message}\n")
+        if why.hint:
+            err.write(f"  next: {why.hint}\n")
+        if log is not None and log.path and not log.trouble and why.status != Interrupted.status:
+            err.write(f"  log: {log.path}\n")
+        err.flush()
+    return why.status
+
+
+def _bug(why: Exception, log: Log) -> Bug:
+    import traceback
+
+    log.error("a bug in sdcupgrade", err="".join(traceback.format_exception(type(why), why, why.__traceback__)))
+    hint = f"send the log {log.path} to the developers; sdcupgrade status tells where the upgrade stands"
+    return Bug(f"a bug in sdcupgrade: {type(why).__name__}: {why}", hint)
+
+
+def _broken_pipe() -> int:
+    """The reader of stdout went away (``| head``): not an error, and no second complaint at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,59 @@
+"""One run of one command: the site it works on, and the terminal it talks to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from sdcupgrade.stages.site import Site, Who
+from sdcupgrade.ui.prompt import Prompt
+from sdcupgrade.ui.record import logged
+from sdcupgrade.ui.terminal import terminal as terminal_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+    from typing import Optional, TextIO
+
+    from sdcupgrade.doors import Doors
+    from sdcupgrade.log import Log
+    from sdcupgrade.ui.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Session:
+    """*out* takes answers; the story goes through *terminal* to stderr."""
+
+    site: Site
+    terminal: Terminal
+    out: TextIO
+    err: TextIO
+
+    def say(self, text: str) -> None:
+        """A line of the answer, on stdout."""
+        self.terminal.clear()
+        self.out.write(text if text.endswith("\n") else text + "\n")
+        self.out.flush()
+
+
+def open_session(
+    environ: Mapping[str, str],
+    doors: Optional[Doors],
+    log: Log,
+    options: Namespace,
+    streams: tuple[TextIO, TextIO, TextIO],
+) -> Session:
+    """Put it together; *doors* None means the real ones."""
+    from sdcupgrade.doors.real import real_doors
+
+    source, out, err = streams
+    if doors is None:
+        doors = real_doors(environ, log, notice=lambda text: print(text, file=err, flush=True))
+    terminal = terminal_for(environ, doors.clock, err)
+    operator = Prompt(source, err, yes=getattr(options, "yes", False), clear=terminal.clear)
+    user = environ.get("SUDO_USER") or environ.get("LOGNAME") or environ.get("USER") or "root"
+    who = Who(os.getpid(), user, os.uname().nodename)
+    url = getattr(options, "source", None) or environ.get("SDCUPGRADE_UPDATES_URL") or ""
+    site = Site(doors, log, logged(terminal, log), operator, who, url)
+    return Session(site, terminal, out, err)

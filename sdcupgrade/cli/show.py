@@ -1,0 +1,151 @@
+"""What commands print: the plan, the closing table, the status, the findings."""
+
+from __future__ import annotations
+
+from sdcupgrade.model import Verdict
+from sdcupgrade.plan.document import Change
+from sdcupgrade.plan.summary import download_bytes
+from sdcupgrade.ui import words
+from sdcupgrade.ui.report import Line, closing
+from sdcupgrade.ui.table import Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Optional
+
+    from sdcupgrade.model import Finding
+    from sdcupgrade.plan.document import ImageRef, Plan
+    from sdcupgrade.plan.planner import Draft
+    from sdcupgrade.plan.summary import Row
+    from sdcupgrade.run.engine import Outcome
+    from sdcupgrade.stages.status import Status
+
+PLAN_COLUMNS = ("service", "instance", "server", "from", "to", "download", "change")
+_CHANGES = {
+    Change.UPGRADE: "upgrade",
+    Change.SAPI_ONLY: "SAPI only",
+    Change.NONE: "nothing to do",
+    None: "REFUSED",
+}
+
+
+def version(image: Optional[ImageRef]) -> str:
+    """As short as it can be told: branch and stamp of the version, or the uuid of an image that nobody knows."""
+    if image is None:
+        return "-"
+    if not image.version:
+        return f"{image.uuid} (unknown)"
+    name, _, rest = image.version.rpartition("-g")
+    return name if name and len(rest) in (7, 8) else image.version
+
+
+def plan_table(draft: Draft) -> str:
+    """The plan for review: a row a service, then what it downloads, what cannot be undone and what else is to know."""
+    table = Table(PLAN_COLUMNS, PLAN_COLUMNS, [_plan_row(row) for row in draft.rows]).render()
+    return table + "".join(f"{line}\n" for line in _plan_lines(draft))
+
+
+def _plan_row(row: Row) -> dict[str, str]:
+    return {
+        "service": row.service,
+        "instance": row.instance or "-",
+        "server": row.server or "-",
+        "from": version(row.current),
+        "to": version(row.target),
+        "download": words.size(row.size) if row.size else "-",
+        "change": _CHANGES[row.change],
+    }
+
+
+def _plan_lines(draft: Draft) -> Iterator[str]:
+    if draft.plan is not None:
+        missing = sum(not one.present for one in draft.plan.downloads)
+        size = words.size(download_bytes(draft.plan))
+        yield f"Download: {words.plural(missing, 'image')}, {size}, from {draft.plan.source}"
+        for service in draft.plan.services:
+            for step in service.steps:
+                if step.irreversible:
+                    yield f"Cannot be undone: {service.service}: {step.says}: {step.irreversible}"
+    for about, finding in _grouped(draft.notes):
+        yield f"Note: {about}: {finding.evidence}"
+
+
+def refusal_lines(draft: Draft) -> Iterator[str]:
+    """Every reason why not, with its remedy."""
+    for about, finding in _grouped(draft.refusals):
+        remedy = f"\n    {finding.remedy}" if finding.remedy else ""
+        yield f"Refused: {about}: {finding.evidence} [{finding.id}]{remedy}"
+
+
+def _grouped(findings: Sequence[Finding]) -> Iterator[tuple[str, Finding]]:
+    """The same sentence about several services is said once, with their names before it."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.id, finding.evidence, finding.remedy), []).append(finding)
+    for same in groups.values():
+        yield ", ".join(finding.subject for finding in same), same[0]
+
+
+def closing_table(plan: Plan, command: str, outcomes: Sequence[Outcome]) -> str:
+    """What a run did, a row a service."""
+    services = {service.service: service for service in plan.services}
+    lines = []
+    for outcome in outcomes:
+        service = services[outcome.service]
+        before, after = version(service.current), version(service.target)
+        if command == "rollback":
+            before, after = after, before
+        lines.append(Line(outcome.service, service.alias or "-", before, after, outcome.verdict, outcome.seconds))
+    return closing(lines, sum(outcome.seconds for outcome in outcomes))
+
+
+def status_text(status: Status) -> str:
+    """The status for people."""
+    columns = ("service", "instance", "from", "to", "state", "duration")
+    rows = [
+        {
+            "service": service.service,
+            "instance": service.alias or "-",
+            "from": service.current or "-",
+            "to": service.target,
+            "state": service.standing,
+            "duration": words.duration(service.seconds) if service.seconds else "-",
+        }
+        for service in status.services
+    ]
+    return (
+        f"Upgrade {status.name}: {status.phase}\n"
+        + "".join(_doing(status))
+        + Table(columns, columns, rows).render()
+        + (f"Next: {status.next}\n")
+    )
+
+
+def _doing(status: Status) -> Iterator[str]:
+    if status.holder:
+        yield f"Running: {status.running}, {status.holder}\n"
+    if status.step:
+        verb = "Now" if status.holder else "Cut off at"
+        yield f"{verb}: {status.step} (since {status.since})\n"
+    if status.waiting:
+        yield f"    {status.waiting}\n"
+    for service in status.services:
+        if service.message and service.standing == "failed":
+            yield f"Failed: {service.service}: {service.message}\n"
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """The health checks."""
+    columns = ("check", "result", "subject", "evidence", "remedy")
+    rows = [
+        {
+            "check": finding.id,
+            "result": "ok" if finding.ok else Verdict.FAILED.value,
+            "subject": finding.subject,
+            "evidence": finding.evidence,
+            "remedy": "" if finding.ok else finding.remedy,
+        }
+        for finding in findings
+    ]
+    return Table(columns, columns, rows)

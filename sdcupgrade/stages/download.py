@@ -1,0 +1,106 @@
+"""Bring every image of the plan into the datacenter: fetched and verified, then into IMGAPI, then into the pools.
+
+Three passes, each whole before the next, so that the first failure comes early and no service is touched by any.
+Reality decides what is left to do, so a repeated download fetches nothing twice. Origins go before what is built on
+them: when siblings brought a new origin at the same time, they raced (TOOLS-1634).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdcupgrade.dc import zones
+from sdcupgrade.dc.survey import survey
+from sdcupgrade.model import Event
+from sdcupgrade.updates.fetch import fetch_all, path_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
+
+    from sdcupgrade.plan.document import Download, Plan
+    from sdcupgrade.run.workdir import WorkDir
+    from sdcupgrade.stages.site import Site
+
+    T = TypeVar("T")
+
+PARALLEL = 4
+INSTALL_TIMEOUT_S = 1800.0
+"""imgadm import of one image: some hundred MiB from IMGAPI to a slow node, origins included."""
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """What a download did: images fetched and stored in IMGAPI, installations in pools, and the bytes fetched."""
+
+    fetched: int
+    bytes: int
+    installed: int
+
+
+def download(site: Site, text: str, parallel: int = PARALLEL) -> Downloaded:
+    """Have all images of the plan active in IMGAPI and installed where they will be needed."""
+    work, plan = site.prepared(text)
+    with site.locked("download", work.name):
+        missing = [one for one in plan.downloads if not _active(site, one)]
+        files = site.doors.files
+        server = site.source(plan.source)
+        fetch_all(missing, work.images, server, files, site.doors.clock, site.emit, parallel)
+        _store(site, work, missing, parallel)
+        installed = _install(site, plan)
+    return Downloaded(len(missing), sum(one.size for one in missing), installed)
+
+
+def _active(site: Site, wanted: Download) -> bool:
+    image = site.datacenter.imgapi.image(wanted.uuid)
+    return image is not None and image.state == "active"
+
+
+def _store(site: Site, work: WorkDir, missing: Sequence[Download], parallel: int) -> None:
+    """Into IMGAPI, a generation at a time; the local file goes when IMGAPI has it."""
+    dc = site.datacenter
+
+    def store(one: Download) -> None:
+        path = path_of(work.images, one.uuid)
+        new = dc.imgapi.store(one.manifest, path, dc.headnode.admin_uuid)
+        site.doors.files.remove(path)
+        site.note(one.uuid, f"{one.name} {one.version}: " + ("in IMGAPI" if new else "was in IMGAPI already"))
+
+    for generation in sorted({one.generation for one in missing}):
+        _side_by_side(store, [one for one in missing if one.generation == generation], parallel)
+
+
+def _install(site: Site, plan: Plan) -> int:
+    """Into the pool of every server that will need it; how many installations that took."""
+    servers = sorted({server for one in plan.downloads for server in one.servers})
+    installed = survey(site.datacenter, servers) if servers else {}
+    total = 0
+
+    def install(server: str) -> None:
+        node = site.datacenter.node(server)
+        for number, one in enumerate(wanted[server], 1):
+            zones.install_image(node, one.uuid, INSTALL_TIMEOUT_S)
+            site.emit(Event("progress", server, f"images into {node.name}", number, len(wanted[server])))
+
+    wanted: dict[str, list[Download]] = {}
+    for server in servers:
+        there = installed[server].images
+        wanted[server] = [one for one in plan.downloads if server in one.servers and one.uuid not in there]
+        total += len(wanted[server])
+    _side_by_side(install, [server for server in servers if wanted[server]], PARALLEL)
+    return total
+
+
+def _side_by_side(do: Callable[[T], None], items: Sequence[T], parallel: int) -> None:
+    """All of them, some at once; the first failure starts no further ones and is the one raised."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max(1, parallel)) as pool:
+        futures = [pool.submit(do, item) for item in items]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
