@@ -20,8 +20,10 @@ from typing import Optional
 
 from mockdc.core.clock import RealClock
 from mockdc.core.datacenter import Datacenter
+from mockdc.core.store import Doc
 from mockdc.faces import tree
 
+DEFAULT = "coal"
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent
 START_S = 30.0
 STOP_S = 5.0
@@ -69,6 +71,7 @@ def up(folder: pathlib.Path, scenario: Optional[str], speed: Optional[float]) ->
     """Make a box in *folder*, or serve again the one that is there. Raises Problem."""
     if not (own(folder) / "built").exists():
         fit(folder)
+        furniture(scenario)  # a wrong one leaves no folder behind
         own(folder).mkdir(parents=True, exist_ok=True)
     with alone(folder):
         if (own(folder) / "built").exists():
@@ -77,12 +80,23 @@ def up(folder: pathlib.Path, scenario: Optional[str], speed: Optional[float]) ->
             if speed is not None:
                 RealClock(dc.now(), time.time(), speed).keep(dc.store)
         else:
-            dc = build(folder, scenario or "coal", speed or 1.0)
+            dc = build(folder, scenario, speed or 1.0)
         if serving(folder) is None:
             dc.store.set_meta("machine_path", machine_path(folder))
             tree.refresh(dc)
             start(folder)
     return Datacenter.open(folder)
+
+
+def furniture(scenario: Optional[str]) -> tuple[Doc, float]:
+    """The scenario as read, and when it begins. Raises Problem."""
+    from mockdc.core import scenario as scenarios
+
+    try:
+        spec = scenarios.read(scenario or DEFAULT)
+        return spec, scenarios.start(spec)
+    except (scenarios.BadScenario, ValueError) as why:
+        raise Problem(str(why)) from why
 
 
 def fit(folder: pathlib.Path) -> None:
@@ -104,20 +118,14 @@ def same(dc: Datacenter, scenario: Optional[str]) -> None:
                       "folder first, or choose another")  # fmt: skip
 
 
-def build(folder: pathlib.Path, scenario: str, speed: float) -> Datacenter:
+def build(folder: pathlib.Path, scenario: Optional[str], speed: float) -> Datacenter:
     """Make the datacenter and the headnode's global zone. Raises Problem."""
-    from mockdc.core import scenario as scenarios
+    from mockdc.core.scenario import load
 
-    try:
-        spec = scenarios.read(scenario)
-        begin = scenarios.start(spec)
-    except (scenarios.BadScenario, ValueError) as why:
-        own(folder).joinpath("up.lock").unlink()
-        own(folder).rmdir()
-        raise Problem(str(why)) from why
+    spec, begin = furniture(scenario)
     dc = Datacenter.make(folder, begin, time.time(), speed)
-    scenarios.load(dc, spec)
-    dc.store.set_meta("scenario", scenario)
+    load(dc, spec)
+    dc.store.set_meta("scenario", scenario or DEFAULT)
     dc.store.set_meta("machine_path", machine_path(folder))
     tree.build(dc)
     (own(folder) / "built").touch()
