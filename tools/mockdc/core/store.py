@@ -90,21 +90,27 @@ class Store:
             if depth == 0:
                 link.execute("COMMIT")
 
+    def _run(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[list[Any], sqlite3.Cursor]:
+        """One statement, by one thread at a time where the connection is shared."""
+        with self._mutex if self._shared is not None else contextlib.nullcontext():
+            cursor = self.link.execute(sql, values)
+            return cursor.fetchall(), cursor
+
     def get(self, kind: str, id: str) -> Optional[Doc]:
         """The document, or None."""
-        row = self.link.execute("SELECT data FROM doc WHERE kind=? AND id=?", (kind, id)).fetchone()
-        return json.loads(row[0]) if row else None
+        rows, _ = self._run("SELECT data FROM doc WHERE kind=? AND id=?", (kind, id))
+        return json.loads(rows[0][0]) if rows else None
 
     def put(self, kind: str, id: str, doc: Doc) -> None:
         """Insert or replace; a replaced document keeps its place in :meth:`all`."""
-        self.link.execute(
+        self._run(
             "INSERT INTO doc (kind, id, data) VALUES (?,?,?) ON CONFLICT (kind, id) DO UPDATE SET data=excluded.data",
             (kind, id, json.dumps(doc)),
         )
 
     def delete(self, kind: str, id: str) -> bool:
         """Whether there was one."""
-        return self.link.execute("DELETE FROM doc WHERE kind=? AND id=?", (kind, id)).rowcount > 0
+        return self._run("DELETE FROM doc WHERE kind=? AND id=?", (kind, id))[1].rowcount > 0
 
     def all(self, kind: str, prefix: str = "") -> list[Doc]:
         """Documents in order of first insertion; *prefix* narrows by id."""
@@ -112,42 +118,43 @@ class Store:
 
     def items(self, kind: str, prefix: str = "") -> list[tuple[str, Doc]]:
         """As :meth:`all`, with ids."""
-        rows = self.link.execute(
+        rows, _ = self._run(
             "SELECT id, data FROM doc WHERE kind=? AND substr(id,1,?)=? ORDER BY seq", (kind, len(prefix), prefix)
         )
         return [(id, json.loads(data)) for id, data in rows]
 
     def meta(self, name: str, default: Any = None) -> Any:
         """A single named value."""
-        row = self.link.execute("SELECT data FROM meta WHERE name=?", (name,)).fetchone()
-        return json.loads(row[0]) if row else default
+        rows, _ = self._run("SELECT data FROM meta WHERE name=?", (name,))
+        return json.loads(rows[0][0]) if rows else default
 
     def set_meta(self, name: str, value: Any) -> None:
         """Set a single named value."""
-        self.link.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, json.dumps(value)))
+        self._run("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, json.dumps(value)))
 
     def log_call(self, at: float, face: str, name: str, detail: str, result: str = "") -> int:
         """Record an outside call; returns its number."""
-        row = self.link.execute(
-            "INSERT INTO call (at, face, name, detail, result) VALUES (?,?,?,?,?)", (at, face, name, detail, result)
-        )
-        return int(row.lastrowid or 0)
+        with self._mutex:
+            _, cursor = self._run(
+                "INSERT INTO call (at, face, name, detail, result) VALUES (?,?,?,?,?)", (at, face, name, detail, result)
+            )
+            return int(cursor.lastrowid or 0)
 
     def close_call(self, number: int, result: str) -> None:
         """Fill in how the call ended."""
-        self.link.execute("UPDATE call SET result=? WHERE seq=?", (result, number))
+        self._run("UPDATE call SET result=? WHERE seq=?", (result, number))
 
     def calls(self) -> list[Doc]:
         """Every outside call, in order."""
-        rows = self.link.execute("SELECT seq, at, face, name, detail, result FROM call ORDER BY seq")
+        rows, _ = self._run("SELECT seq, at, face, name, detail, result FROM call ORDER BY seq")
         return [dict(zip(("seq", "at", "face", "name", "detail", "result"), row)) for row in rows]
 
     def due(self, upto: float) -> Optional[tuple[str, Doc]]:
         """The earliest event whose time has come, with its id; event ids sort by time."""
-        row = self.link.execute(
+        rows, _ = self._run(
             "SELECT id, data FROM doc WHERE kind='event' AND id<=? ORDER BY id LIMIT 1", (f"{upto:020.6f}~",)
-        ).fetchone()
-        return (row[0], json.loads(row[1])) if row else None
+        )
+        return (rows[0][0], json.loads(rows[0][1])) if rows else None
 
     def close(self) -> None:
         """Close this thread's connection."""
