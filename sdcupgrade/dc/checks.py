@@ -13,7 +13,7 @@ from sdcupgrade.dc import dns, zones
 from sdcupgrade.dc.nodes import run_on
 from sdcupgrade.dc.survey import Surveyed, ask
 from sdcupgrade.errors import CommandFailed, SdcupgradeError
-from sdcupgrade.jsonvalue import Record, records
+from sdcupgrade.jsonvalue import records
 from sdcupgrade.model import Finding
 
 TYPE_CHECKING = False
@@ -270,7 +270,7 @@ def _jobs_idle(look: Look) -> list[Finding]:
     for execution in ("running", "queued"):
         query = {"execution": execution, "limit": "20"}
         found += records(look.dc.api("workflow").json("/jobs", query), "workflow: GET /jobs")
-    names = sorted({Record(dict(job.value), job.where).text_or("name", "?") or "?" for job in found})
+    names = sorted({job.text_or("name", "?") or "?" for job in found})
     evidence = f"{len(found)} jobs under way, which may fail: {', '.join(names)}" if found else "no job is under way"
     return [Finding("jobs-idle", True, "workflow", evidence, "wait for them, or go on" if found else "")]
 
