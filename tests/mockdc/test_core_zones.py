@@ -135,6 +135,14 @@ def test_stop_and_start_keep_the_root(dc: Datacenter) -> None:
     assert stopped == ("stopped", "installed", False) and set_up(dc, uuid)()
 
 
+def test_a_zone_that_was_set_up_starts_without_sapi(dc: Datacenter) -> None:
+    uuid = only(dc, "vmapi")["uuid"]
+    dc.stop(only(dc, "sapi")["uuid"])
+    dc.stop(uuid)
+    dc.start(uuid)
+    until(dc, lambda: dc.zone_answers(uuid))
+
+
 def test_svcadm_disable_silences_the_service_and_enable_brings_it_back(dc: Datacenter) -> None:
     uuid = only(dc, "imgapi")["uuid"]
     dc.svcadm(uuid, "disable", "imgapi")
