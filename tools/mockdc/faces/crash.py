@@ -53,12 +53,16 @@ class Crasher:
     def crash(self, name: str, words: tuple[Any, ...]) -> None:
         """The end: the kernel frees what the process had locked, and nothing else happens."""
         self.where = f"{self.mode} call {self.calls}: {name} {words[0] if words else ''}"
+        self.free()
+        raise Crash(self.where)
+
+    def free(self) -> None:
+        """Free the locks as the kernel does; the holder's name stays in the file."""
         for path, lock in self._locks:
             holder = path.read_bytes()
             lock.release()
             path.write_bytes(holder)
         self._locks = []
-        raise Crash(self.where)
 
     def remember(self, path: str, lock: Lock) -> None:
         """A lock that the process holds."""
@@ -97,8 +101,8 @@ def crashing(doors: Doors, at: int, mode: str = "before") -> tuple[Doors, Crashe
     """*doors* that crash at the *at*-th call; ask the crasher how many there were (``at=0`` to count a whole run).
 
     A program that was begun goes on to its end when its caller crashes ``after`` it, as vmadm does on a headnode. For a
-    crash that takes the program with it set ``dc.clock.dies_at``; then call ``crasher.crash`` from the handler, or
-    release the product's lock otherwise.
+    crash that takes the program with it set ``dc.clock.dies_at`` (no call needs to be chosen, *at* may be 0), and call
+    ``crasher.free()`` once Crash has come.
     """
     crasher = Crasher(at, mode)
 
