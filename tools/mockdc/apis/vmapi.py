@@ -24,6 +24,8 @@ routes = Router("vmapi", "VMAPI/9.16.0")
 ACTIONS = ("start", "stop", "kill", "reboot", "reprovision", "update")
 OTHER_ACTIONS = ("add_nics", "update_nics", "remove_nics", "create_snapshot", "rollback_snapshot", "delete_snapshot",
                  "create_disk", "resize_disk", "delete_disk", "migrate")
+JOB_NEEDS = ("workflow", "cnapi")
+PROVISION_NEEDS = ("napi", "papi", "imgapi")
 NEEDED = {"reprovision": "image_uuid"}
 WAIT_S = 2
 KIND = "vmapi_vm"
@@ -80,6 +82,7 @@ def put_all(dc: Datacenter, request: Request) -> Response:
 def create(dc: Datacenter, request: Request) -> Response:
     """202, a VM in state provisioning, and a job."""
     given = body_of(request)
+    _must_work(dc, *JOB_NEEDS, *PROVISION_NEEDS)
     vmapi_create.check(dc, given)
     request_id = request.headers.get("x-request-id") or str(uuid.uuid4())
     params = vmapi_create.job_params(dc, given, request_id)
@@ -148,9 +151,14 @@ def destroy(dc: Datacenter, request: Request, id: str) -> Response:
     return _accepted(dc, request, id, _start(dc, request, "destroy", vm, {}))
 
 
+def _must_work(dc: Datacenter, *services: str) -> None:
+    for service in services:
+        if not working(dc, service):
+            refuse(503, "ServiceUnavailable", f"{service} is unavailable")
+
+
 def _start(dc: Datacenter, request: Request, action: str, vm: Doc, own: dict[str, Any]) -> str:
-    if not working(dc, "workflow"):
-        refuse(503, "ServiceUnavailable", "Workflow API is unavailable")
+    _must_work(dc, *JOB_NEEDS)
     return vmapi_jobs.start(dc, action, whole(vm), own, request.headers.get("x-request-id") or str(uuid.uuid4()))
 
 

@@ -38,6 +38,8 @@ APIS = {
 PING_ONLY = ("fwapi", "mahi", "amon", "adminui", "cloudapi", "assets", "sdc", "binder", "ufds", "dhcpd")
 OUTSIDE = "updates"
 """The one API that is no service of the datacenter."""
+DISCERNING = ("sapi", "vmapi", "cnapi")
+"""Those that know themselves which of their changes need what (sapi writes without moray in proto mode)."""
 
 
 class Refused(Exception):
@@ -91,7 +93,8 @@ def _outage(dc: Datacenter, api: str, request: Request) -> Optional[Response]:
     """What a service says that cannot work; None when it can."""
     if api == OUTSIDE:
         return None
-    outage = dc.outage(api, changing=request.method not in ("GET", "HEAD"))
+    changing = request.method not in ("GET", "HEAD") and api not in DISCERNING
+    outage = dc.outage(api, changing)
     if outage == "refused":
         raise Refused(f"no instance of {api} listens")
     if outage and request.path == "/ping":
