@@ -25,3 +25,31 @@ def sign(user: str, date: str) -> str:
     """The Authorization header of *user* for a request with that Date."""
     raw = pow(padded(f"date: {date}", 128), PRIVATE, MODULUS).to_bytes(128, "big")
     return f'Signature keyId="{user}",algorithm="rsa-sha256",signature="{base64.b64encode(raw).decode()}"'
+
+
+def der(tag: int, content: bytes) -> bytes:
+    """One DER value."""
+    size = len(content)
+    length = bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content
+
+
+def pem(pkcs8: bool = False) -> bytes:
+    """The private key as a file; the parts that no signature needs are left out."""
+    numbers = b"".join(der(2, each.to_bytes(129, "big")) for each in (0, MODULUS, 65537, PRIVATE))
+    whole, kind = der(0x30, numbers), "RSA PRIVATE KEY"
+    if pkcs8:
+        whole, kind = der(0x30, der(2, b"\0") + der(0x30, b"") + der(4, whole)), "PRIVATE KEY"
+    return f"-----BEGIN {kind}-----\n{base64.encodebytes(whole).decode()}-----END {kind}-----\n".encode()
+
+
+def openssh() -> bytes:
+    """The same in ssh-keygen's form."""
+    def text(value: bytes) -> bytes:
+        return len(value).to_bytes(4, "big") + value
+
+    numbers = [text(each.to_bytes(129, "big")) for each in (MODULUS, 65537, PRIVATE)]
+    private = bytes(8) + text(b"ssh-rsa") + b"".join(numbers)
+    whole = b"openssh-key-v1\0" + text(b"none") * 2 + text(b"") + b"\0\0\0\1" + text(b"public") + text(private)
+    kind = "OPENSSH PRIVATE KEY"
+    return f"-----BEGIN {kind}-----\n{base64.encodebytes(whole).decode()}-----END {kind}-----\n".encode()

@@ -22,7 +22,7 @@ def key(problem: dict[str, str]) -> tuple[str, str, str]:
 def test_a_manifest_has_the_recorded_problems(entry: dict[str, Any], mode: str) -> None:
     wanted = entry["verdicts"][mode]
     try:
-        found: Any = sorted(key(one) for one in problems(entry["manifest"], mode.split("+", maxsplit=1)[0], mode.endswith("channels")))
+        found: Any = sorted(key(one) for one in problems(entry["manifest"], mode.partition("+")[0], "+" in mode))
     except Thrown as why:
         found = f"THROWS: {why}"
     assert found == (wanted if isinstance(wanted, str) else sorted(key(one) for one in wanted))
