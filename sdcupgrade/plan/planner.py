@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sdcupgrade.model import Finding
 from sdcupgrade.plan import recipes, stack
 from sdcupgrade.plan.document import Change, Plan, ServicePlan
-from sdcupgrade.plan.facts import check_facts, facts
+from sdcupgrade.plan.facts import facts
 from sdcupgrade.plan.images import Wanted, compact, downloads_for, reference
 from sdcupgrade.plan.refusals import Case, Ground, judge, look
 from sdcupgrade.plan.summary import Row
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from sdcupgrade.model import Image, Inventory
     from sdcupgrade.plan.document import Download
-
-__all__ = ["COMMON_USER_SCRIPT", "Draft", "Options", "check_facts", "draft"]
 
 COMMON_USER_SCRIPT = "/usbkey/default/user-script.common"
 

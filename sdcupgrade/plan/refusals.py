@@ -1,8 +1,8 @@
 """Why an upgrade is refused, and what is worth a note: one small function for each question about one service.
 
 Promises to ask every question, so that the operator sees all reasons at once. Every answer is a
-:class:`~sdcupgrade.model.Finding` with an id of :data:`sdcupgrade.plan.findings.FINDINGS`, evidence, and for a refusal a
-remedy. Questions about the plan as a whole are in :mod:`sdcupgrade.plan.planner`.
+:class:`~sdcupgrade.model.Finding` with an id of :data:`sdcupgrade.plan.findings.FINDINGS`, evidence, and for a refusal
+a remedy. Questions about the plan as a whole are in :mod:`sdcupgrade.plan.planner`.
 """
 
 from __future__ import annotations
