@@ -85,10 +85,11 @@ def fetch_all(
     futures: list[Future[None]] = [pool.submit(job.fetch, one) for one in missing]
     try:
         wait(futures, return_when=FIRST_EXCEPTION)
+    except BaseException:
+        job.stop.set()
+        raise
     finally:
-        if not all(future.done() for future in futures):
-            job.stop.set()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=job.stop.is_set())
     _raise_first(futures)
 
 
@@ -172,7 +173,14 @@ class _Job:
         return False
 
     def fetch(self, one: Wanted) -> None:
-        """Fetch one image to its end."""
+        """Fetch one image to its end; a failure stops all others."""
+        try:
+            self._fetch(one)
+        except BaseException:
+            self.stop.set()
+            raise
+
+    def _fetch(self, one: Wanted) -> None:
         for attempt in range(1, CORRUPT_TRIES + 1):
             try:
                 self._complete(one)
