@@ -146,7 +146,11 @@ STACK: tuple[StackService, ...] = (
     StackService("cmon", "needs vmapi, and cns for its name", data="its certificates"),
     StackService("nat", "needs the networks of napi and portolan; fabrics go out through it"),
     StackService("logarchiver", "needs the logs of every other service; nothing needs it"),
-    StackService("prometheus", "needs cmon, whose figures it collects", images=("mantav2-prometheus", "manta-prometheus")),
+    StackService(
+        "prometheus",
+        "needs cmon, whose figures it collects",
+        images=("mantav2-prometheus", "manta-prometheus"),
+    ),
     StackService("grafana", "needs prometheus, whose figures it draws"),
     StackService("dockerlogger", "needs docker's containers only; a runner of log drivers"),
     StackService("docker", "needs nearly all APIs and mahi (reference 5.2)", data="its certificates"),

@@ -91,6 +91,7 @@ def test_a_value_that_is_not_text_is_refused(value: str) -> None:
         (UUID + "0", "8-4-4-4-13 digits"),
         (UUID.replace("-", ""), "32 digits"),
         (UUID[:-1] + "g", "'g' cannot be in one"),
+        (UUID[1:-2] + "g", "'g' cannot be in one"),
         ("{" + UUID + "}", "'{' '}' cannot be in one"),
         (f" {UUID}", "' ' cannot be in one"),
     ],
