@@ -184,7 +184,7 @@ class Live:
         return [line[:width] for line in lines]
 
     def _draw(self) -> None:
-        lines = self._lines(max(20, self._width() - 1))
+        lines = self._lines(max(1, self._width() - 1))
         self._erase()
         _write(self._stream, "".join(f"{line}\n" for line in lines))
         self._drawn = len(lines)

@@ -69,7 +69,7 @@ def two_services(option: Optional[str] = None) -> Plan:
     """imgapi and adminui, each with a script, a zone and a check; the check has no inverse of its own."""
 
     def one(name: str) -> ServicePlan:
-        forward = (step(f"{name}.script"), step(f"{name}.zone"), step(f"{name}.check"))
+        forward: tuple[Step, ...] = (step(f"{name}.script"), step(f"{name}.zone"), step(f"{name}.check"))
         if option:
             forward = (step(f"{name}.keep", option=option), *forward)
         back = (

@@ -21,7 +21,7 @@ def _log(folder: pathlib.Path, name: str, text: str, mtime: int = 0) -> pathlib.
     return path
 
 
-def _packed(folder: pathlib.Path, names: tuple[str, ...], most: int = 1000) -> "tuple[dict[str, bytes], int]":
+def _packed(folder: pathlib.Path, names: tuple[str, ...], most: int = 1000) -> tuple[dict[str, bytes], int]:
     left_out = files_in(folder).archive("/zone", names, "/out.tar.gz", most)
     with tarfile.open(folder / "out.tar.gz") as tar:
         members = {item.name: tar.extractfile(item) for item in tar}

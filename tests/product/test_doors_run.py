@@ -58,7 +58,7 @@ def test_a_missing_program_is_named(runner: SubprocessRunner) -> None:
 
 def test_a_program_that_may_not_be_run(runner: SubprocessRunner, tmp_path: pathlib.Path) -> None:
     (tmp_path / "tool").write_text("not executable")
-    with pytest.raises(CommandFailed, match="cannot be run: .*[Pp]ermission"):
+    with pytest.raises(CommandFailed, match=r"cannot be run: .*[Pp]ermission"):
         runner.run([str(tmp_path / "tool")])
 
 

@@ -97,7 +97,9 @@ def test_a_missing_line_is_noticed(files: RootedFiles) -> None:
         _journal(files)
 
 
-@pytest.mark.parametrize("garbage", [b"\n", b"{}\n", b"[1]\n", b"\xff\n", b'{"v": 1, "v": 1}\n', b'{"v":1,"seq":"x"}\n'])
+@pytest.mark.parametrize(
+    "garbage", [b"\n", b"{}\n", b"[1]\n", b"\xff\n", b'{"v": 1, "v": 1}\n', b'{"v":1,"seq":"x"}\n']
+)
 def test_garbage_is_refused_with_its_line(files: RootedFiles, garbage: bytes) -> None:
     files.write(PATH, _written(files).split(b"\n")[0] + b"\n" + garbage)
     with pytest.raises(BadInput, match="line 2"):

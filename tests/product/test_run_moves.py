@@ -30,17 +30,17 @@ class _Story:
         fields = {"step": step, "service": step.partition(".")[0], "message": ""}
         self._entries.append(Entry(len(self._entries) + 1, "", event, fields))
 
-    def did(self, *steps: str) -> "_Story":
+    def did(self, *steps: str) -> _Story:
         for step in steps:
             self._say("intent", step)
             self._say("done", step)
         return self
 
-    def began(self, step: str) -> "_Story":
+    def began(self, step: str) -> _Story:
         self._say("intent", step)
         return self
 
-    def failed(self, step: str) -> "_Story":
+    def failed(self, step: str) -> _Story:
         self._say("intent", step)
         self._say("failed", step)
         return self

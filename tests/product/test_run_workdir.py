@@ -102,5 +102,5 @@ def test_name_and_path_both_find_it(files: RootedFiles) -> None:
 
 def test_one_of_another_spec_is_refused(files: RootedFiles) -> None:
     FOO.create(files, FakeClock(), "foo.json")
-    with pytest.raises(Refused, match="belongs to another spec: it was prepared from .*/home/foo.json, not from .*/dir"):
+    with pytest.raises(Refused, match=r"was prepared from .*/home/foo\.json, not from .*/dir/foo\.json"):
         FOO.check(files, Named.of("dir/foo.json"))
