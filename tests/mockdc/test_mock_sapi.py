@@ -109,9 +109,9 @@ def test_configs_unchanged_are_304(dc: Datacenter) -> None:
 def test_a_new_instance_is_a_zone_that_sets_itself_up(dc: Datacenter) -> None:
     made = ask(dc, "sapi", "POST", "/instances", new_papi(dc))
     assert made.status == 200, made.body
-    dc.wait(120)
     vm = the_vm(dc, "papi1")
     assert (vm["uuid"], vm["state"], vm["tags"]["smartdc_role"]) == (made.body["uuid"], "running", "papi")
+    dc.wait(120)
     assert dc.zone_answers(vm["uuid"])
 
 

@@ -124,15 +124,31 @@ def test_a_reprovision_is_seen_while_it_runs(dc: Datacenter) -> None:
     assert [one["uuid"] for one in get(dc, "workflow", "/jobs?execution=running")] == [job]
 
 
+def slow(dc: Datacenter, alias: str, seconds: float) -> None:
+    """Let the next reprovisions of a zone take so long."""
+    zone = dc.store.get("zone", the_vm(dc, alias)["uuid"]) or {}
+    zone["durations"]["reprovision"] = seconds
+    dc.store.put("zone", zone["uuid"], zone)
+
+
 def test_a_slow_reprovision_fails_the_job_but_goes_on(dc: Datacenter) -> None:
-    uuid = the_vm(dc, "papi0")["uuid"]
-    zone = dc.store.get("zone", uuid) or {}
-    zone["durations"]["reprovision"] = 250.0
-    dc.store.put("zone", uuid, zone)
+    slow(dc, "papi0", 250.0)
     image = newer(dc, "papi")
     assert ended(dc, act(dc, "papi0", "reprovision", image_uuid=image))["execution"] == "failed"
     dc.wait(300)
     assert (the_vm(dc, "papi0")["state"], the_vm(dc, "papi0")["image_uuid"]) == ("running", image)
+
+
+def test_the_whole_job_has_210_seconds(dc: Datacenter) -> None:
+    vm, image = the_vm(dc, "papi0"), the_vm(dc, "papi0")["image_uuid"]
+    slow(dc, "papi0", 110.0)
+    ticket = ask(dc, "cnapi", "POST", f"/servers/{dc.headnode}/tickets", {
+        "scope": "vm", "id": vm["uuid"], "expires_at": "2030-01-01T00:00:00.000Z"}).body["uuid"]
+    job = act(dc, "papi0", "reprovision", image_uuid=image)
+    dc.wait(110)                                                  # somebody else holds the machine so long
+    ask(dc, "cnapi", "PUT", f"/tickets/{ticket}/release")
+    found = ended(dc, job)
+    assert (found["execution"], found["chain_results"][-1]["error"]) == ("failed", "timeout")
 
 
 def test_an_image_that_nobody_has_fails_the_job_and_touches_nothing(dc: Datacenter) -> None:

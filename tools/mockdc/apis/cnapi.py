@@ -221,7 +221,10 @@ def execute(dc: Datacenter, request: Request, id: str) -> Response:
 def _run_script(dc: Datacenter, server: Doc, script: str) -> tuple[int, str, str]:
     if server.get("_reports"):                       # no node of the box, only a client's report of one
         return 0, "ok", ""
-    run = importlib.import_module("mockdc.commands.oneachnode").run_script
+    try:
+        run = importlib.import_module("mockdc.commands.oneachnode").run_script
+    except (ImportError, AttributeError):
+        refuse(409, "NotImplemented", "this datacenter cannot run scripts on its nodes")
     code, stdout, stderr = run(dc, str(server["uuid"]), script)
     return int(code), _text(stdout), _text(stderr)
 
