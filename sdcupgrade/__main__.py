@@ -1,4 +1,4 @@
-"""``python3 -m sdcupgrade``: answer ``--version`` and ``--help`` at once, hand everything else to :mod:`sdcupgrade.cli`."""
+"""``python3 -m sdcupgrade``: ``--version`` and ``--help`` at once, everything else by :mod:`sdcupgrade.cli`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 def main() -> int:
     """Run the command line; the exit status."""
-    if sys.version_info < (3, 9):
+    if sys.version_info < (3, 9):  # noqa: UP036 - pip is not how this file reaches a headnode
         print("sdcupgrade: needs Python 3.9 or newer; pkgsrc brings one", file=sys.stderr)
         return 69
     words = sys.argv[1:]

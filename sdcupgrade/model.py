@@ -177,7 +177,8 @@ class Event:
     """Something to show and to log; the renderers in ``ui/`` decide how.
 
     *kind* is one of ``started``, ``progress``, ``waiting``, ``verdict``, ``note``, ``warning``. *what* names the
-    subject (a step id, a service, an image), *text* is a sentence. Progress carries *done* and *total* (bytes, or a count).
+    subject (a step id, a service, an image), *text* is a sentence. Progress carries *done* and *total* (bytes, or a
+    count).
     """
 
     kind: str

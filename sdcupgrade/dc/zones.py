@@ -148,6 +148,19 @@ def smf_problems(node: Node, vm: str) -> tuple[Problem, ...]:
     return parse_svcs(done.stdout, f"svcs -z {vm} -x on {node.name}")
 
 
+def smf_states(node: Node, vm: str, name: str) -> tuple[str, ...]:
+    """The states of the zone's services of that name; none when the zone has no such service."""
+    done = node.run(("svcs", "-z", vm, "-Ho", "state", name))
+    if done.status != 0 and "match any instances" not in done.stderr:
+        raise failed(node, done)
+    return tuple(line.strip().rstrip("*") for line in done.stdout.splitlines() if line.strip())
+
+
+def smf_switch(node: Node, vm: str, name: str, on: bool) -> None:
+    """Enable or disable the zone's service of that name and wait until it is so."""
+    _done(node, node.run(("svcadm", "-z", vm, "enable" if on else "disable", "-s", name), timeout_s=120.0))
+
+
 def parse_svcs(text: str, where: str) -> tuple[Problem, ...]:
     """The blocks of ``svcs -x``. Raises BadAnswer for text without any."""
     problems: list[Problem] = []

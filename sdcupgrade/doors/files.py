@@ -105,6 +105,9 @@ class RootedFiles:
     def __init__(self, root: str = "/", fsync: bool = True) -> None:
         self._root = "" if root in ("", "/") else os.path.abspath(root)
         self._fsync = fsync
+        self.held: Optional[int] = None
+        """The descriptor of the lock taken last; programs inherit it, so that the lock lasts as long as the last of
+        them: a vmadm that outlives its killed caller is not run a second time beside itself."""
 
     def real(self, path: str) -> str:
         inside = not self._root or path == self._root or path.startswith(self._root + "/")
@@ -247,7 +250,8 @@ class RootedFiles:
             except OSError:
                 os.close(descriptor)
                 raise
-            return FlockLock(descriptor)
+            self.held = descriptor
+            return FlockLock(descriptor, self)
 
     def locked(self, path: str) -> bool:
         if not self.exists(path):
@@ -276,13 +280,15 @@ class RootedFiles:
 class FlockLock:
     """A flock on an open file. flock, not lockf: that one vanishes when any descriptor of the file is closed."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, files: RootedFiles) -> None:
         self._descriptor: Optional[int] = descriptor
+        self._files = files
 
     def release(self) -> None:
         """See :class:`Lock`; the file itself stays, for unlinking it would let two hold it."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
+            self._files.held = None
             try:
                 os.ftruncate(descriptor, 0)
             finally:

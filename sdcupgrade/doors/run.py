@@ -78,6 +78,17 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": SAFE_PATH, "HOME": environ.get("HOME", "/root"), "LC_ALL": "C"}
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process of that number runs, as far as this one may know."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 class SubprocessRunner:
     """The real runner. *notice* tells the operator why Ctrl-C does not end at once."""
 
@@ -145,12 +156,17 @@ class SubprocessRunner:
                 stderr=stderr,
                 env=self._env,
                 start_new_session=True,
+                pass_fds=self._inherited(),
             )
         except FileNotFoundError as why:
             hint = f"run this in the headnode's global zone; searched: {self._env.get('PATH', '')}"
             raise CommandFailed(f"{argv[0]}: there is no such program", hint) from why
         except (OSError, ValueError) as why:
             raise CommandFailed(f"{argv[0]}: cannot be run: {why}") from why
+
+    def _inherited(self) -> tuple[int, ...]:
+        """The lock, while it is held (see :attr:`RootedFiles.held`)."""
+        return (self._files.held,) if self._files.held is not None else ()
 
     def _wait(self, process: Popen[bytes], argv: tuple[str, ...], timeout_s: float) -> int:
         """Wait in a thread (Popen's own wait with a time-out polls); stop the whole group when time is up."""

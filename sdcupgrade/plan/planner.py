@@ -104,7 +104,8 @@ def _draft(
     if refusals:
         return Draft(None, rows, refusals, notes)
     inventory = ground.inventory
-    made = [(case, _recipe(case, inventory, options)) for case in cases]
+    servers = {case.server.uuid: case.server.hostname for case in cases if case.server and case.replaced}
+    made = [(case, _recipe(case, inventory, options, tuple(sorted(servers)))) for case in cases]
     headnode = inventory.server(inventory.headnode_uuid)
     plan = Plan(
         name=options.name,
@@ -116,12 +117,12 @@ def _draft(
         source=options.source,
         services=tuple(_service_plan(case, recipe, inventory) for case, recipe in made),
         downloads=downloads,
-        servers={case.server.uuid: case.server.hostname for case in cases if case.server and case.replaced},
+        servers=servers,
     )
     return Draft(plan, rows, (), notes, {path: text for _, recipe in made for path, text in recipe.inputs.items()})
 
 
-def _recipe(case: Case, inventory: Inventory, options: Options) -> recipes.Recipe:
+def _recipe(case: Case, inventory: Inventory, options: Options, servers: tuple[str, ...]) -> recipes.Recipe:
     return recipes.make(
         recipes.Work(
             entry=case.entry,
@@ -130,6 +131,7 @@ def _recipe(case: Case, inventory: Inventory, options: Options) -> recipes.Recip
             target=case.target.uuid,
             common=inventory.common_user_script or "",
             places=options.places(),
+            servers=servers,
         )
     )
 

@@ -41,11 +41,17 @@ TIMEOUTS_S = {
     "wait-smf": 300,
     "wait-ping": 300,
     "wait-dns": 300,
+    # agents come back to a new rabbitmq slowly (reference 5.5)
+    "wait-transport": 300,
 }
 """Kind of step -> seconds; all others have :data:`SHORT_S`."""
 
-CHANGING = ("user-script", "service-user-script", "quota", "service-image", "reprovision")
+CHANGING = ("user-script", "service-user-script", "quota", "service-image", "leave-dns", "join-dns", "reprovision")
 """The kinds that change the datacenter; the others look, wait, or write a file aside."""
+
+
+TRANSPORT = ("rabbitmq", "sdc")
+"""What sdc-oneachnode needs (reference 4.8): no command reaches another server before these are back."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,8 @@ class Work:
     target: str
     common: str
     places: Places
+    servers: tuple[str, ...] = ()
+    """The servers of the whole upgrade, by uuid."""
 
 
 def make(work: Work) -> Recipe:
@@ -110,7 +118,7 @@ def make(work: Work) -> Recipe:
     setup = (*user_script, *service_script, *quota, *image)
     steps = (*_keep(work, zone), *setup, *_replace(work, zone, work.target), _verify(work, zone, work.target))
     bookkeeping = (*service_script_back, *image_back)
-    replaced = _replace(work, zone, zone.image_uuid, _back(work, "reprovision"))
+    replaced = _replace(work, zone, zone.image_uuid, _back(work, "reprovision"), _join_dns(work, zone))
     # Setup before zone, as upwards, so that the old root finds its own user-script at first boot; but a sapi that does
     # not work cannot be asked before it is back.
     middle = (*replaced, *bookkeeping) if work.entry.name == "sapi" else (*bookkeeping, *replaced)
@@ -229,23 +237,49 @@ def _service_image(work: Work) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     )
 
 
-def _replace(work: Work, zone: Instance, image: str, undoes: tuple[str, ...] = ()) -> tuple[Step, ...]:
+def _replace(
+    work: Work, zone: Instance, image: str, undoes: tuple[str, ...] = (), join_dns: tuple[Step, ...] = ()
+) -> tuple[Step, ...]:
     """The new root, and everything waited for until the service can be relied on again."""
     alias = zone.alias
     here = _at(zone, alias=alias)
     steps = [
+        *_leave_dns(work, zone, undoes),
         _step(work, "reprovision", f"reprovision {alias} to image {image}", {**here, "image": image}, undoes),
+        *join_dns,
         _step(work, "wait-setup", f"wait until {alias} has set itself up", here, undoes),
         _step(work, "wait-smf", f"wait until no service in {alias} complains", here, undoes),
     ]
     if work.entry.ping and zone.admin_ip:
         params: dict[str, Json] = {"service": work.entry.name, "url": f"http://{zone.admin_ip}{work.entry.ping}"}
         steps.append(_step(work, "wait-ping", f"wait until {alias} answers its ping", params, undoes))
-    domain = work.service.domain if work.service else None
-    if domain and zone.admin_ip:
+    domain = _domain(work, zone)
+    if domain:
         says = f"wait until {domain} gives {zone.admin_ip} in DNS"
         steps.append(_step(work, "wait-dns", says, {"domain": domain, "ip": zone.admin_ip}, undoes))
+    if work.entry.name in TRANSPORT:
+        says = "wait until the servers take commands again"
+        steps.append(_step(work, "wait-transport", says, {"servers": list(work.servers)}, undoes))
     return tuple(steps)
+
+
+def _domain(work: Work, zone: Instance) -> Optional[str]:
+    """The name under which the zone puts itself into DNS, if it does."""
+    return work.service.domain if work.service and zone.admin_ip else None
+
+
+def _leave_dns(work: Work, zone: Instance, undoes: tuple[str, ...] = ()) -> tuple[Step, ...]:
+    """An address that leaves with its zone stays in DNS for a minute; then nobody can tell it from the new one."""
+    if _domain(work, zone) is None:
+        return ()
+    return (_step(work, "leave-dns", f"take {zone.alias} out of DNS", _at(zone), undoes),)
+
+
+def _join_dns(work: Work, zone: Instance) -> tuple[Step, ...]:
+    """For a zone that was taken out of DNS and then never reprovisioned."""
+    if _domain(work, zone) is None:
+        return ()
+    return (_step(work, "join-dns", f"let {zone.alias} into DNS again", _at(zone), _back(work, "leave-dns")),)
 
 
 def _verify(work: Work, zone: Instance, image: str, undoes: tuple[str, ...] = ()) -> Step:

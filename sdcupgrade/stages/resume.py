@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def resume(site: Site, text: str, pause: Optional[str] = None) -> tuple[str, tuple[Outcome, ...]]:
     """Which command went on, and how it went. *pause* replaces the journalled choice."""
     work, plan = site.prepared(text)
-    with site.locked("resume", work.name, wait_for_orphans=True):
+    with site.locked("resume", work.name):
         journal = open_journal(site, work)
         run = journal.state.unfinished
         if run is None:

@@ -9,12 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from sdcupgrade.doors.clock import iso
+from sdcupgrade.doors.run import is_alive
 from sdcupgrade.errors import Declined, PlanMoved
 from sdcupgrade.jsonvalue import loads
 from sdcupgrade.model import Event
 from sdcupgrade.plan import document
 from sdcupgrade.run import lock
 from sdcupgrade.run.workdir import Named, WorkDir
+
+ORPHAN_LIMIT_S = 420.0
+"""Longer than a zone's stop (60 s) and provision (300 s) together (reference 6.1)."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,16 +93,26 @@ class Site:
             raise Declined("stopped at the question; nothing was changed", "type the command again when it is time")
 
     @contextmanager
-    def locked(self, command: str, name: str, wait_for_orphans: bool = False) -> Iterator[None]:
+    def locked(self, command: str, name: str) -> Iterator[None]:
         """Hold the datacenter's lock. Raises LockHeld."""
-        from sdcupgrade.doors.clock import iso
-
+        self._outwait_orphans(command)
         started = iso(self.doors.clock.time())
         holder = lock.Holder(self.who.pid, self.who.user, self.who.host, started, command, name)
         with lock.held(self.doors.files, holder) as crashed:
             if crashed is not None:
                 self.note(command, f"the last run did not end by itself: {crashed}")
             yield
+
+    def _outwait_orphans(self, command: str) -> None:
+        """A program that a killed run started goes on, and holds that run's lock: wait for its end, never double it."""
+        began = self.doors.clock.monotonic()
+        while (holder := lock.holder_now(self.doors.files)) is not None and not is_alive(holder.pid):
+            waited = self.doors.clock.monotonic() - began
+            if waited > ORPHAN_LIMIT_S:
+                return
+            text = f"a program that {holder} started, before it was killed, is still at work; waiting for its end"
+            self.emit(Event("waiting", command, text, seconds=waited))
+            self.doors.clock.sleep(max(0.1, waited / 50))
 
     def prepared(self, text: str) -> tuple[WorkDir, Plan]:
         """The work dir and the plan of the upgrade that the operator named. Raises NoInput, Refused or PlanMoved."""

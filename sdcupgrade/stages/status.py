@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sdcupgrade.doors.run import is_alive
 from sdcupgrade.plan.document import Change
 from sdcupgrade.run import lock
 from sdcupgrade.run.journal import read_state
@@ -64,7 +65,7 @@ def status(site: Site, text: str) -> Status:
     work, plan = site.prepared(text)
     state = read_state(site.doors.files, work.journal)
     holder = lock.holder_now(site.doors.files)
-    mine = holder if holder is not None and holder.name == work.name else None
+    mine = holder if holder is not None and holder.name == work.name and is_alive(holder.pid) else None
     step = state.open_step
     services = tuple(_service(service, state) for service in plan.services)
     phase = _phase(services, state, mine)

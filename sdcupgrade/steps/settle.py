@@ -8,6 +8,8 @@ gives up at once on what cannot mend itself (a failed set-up, a service in maint
 from __future__ import annotations
 
 from sdcupgrade.dc import dns, zones
+from sdcupgrade.dc.nodes import run_on
+from sdcupgrade.doors.run import Completed
 from sdcupgrade.errors import BadAnswer, CommandFailed, StepFailed, TimedOut, Unreachable
 from sdcupgrade.model import Event
 
@@ -143,6 +145,19 @@ class WaitDns(Wait):
     def probe(self) -> Optional[str]:
         addresses = dns.lookup(self.world.doors.run, self.domain)
         return None if self.ip in addresses else f"the name gives {', '.join(addresses) or 'nothing'}, not {self.ip}"
+
+
+class WaitTransport(Wait):
+    """sdc-oneachnode reaches the servers: it lives in the sdc zone and speaks through rabbitmq (reference 4.8)."""
+
+    waiting_for = "the servers to take commands"
+
+    def probe(self) -> Optional[str]:
+        servers = self.params.texts("servers")
+        answers = run_on(self.world.doors, servers, "true", 30.0)
+        silent = [server for server in servers if not isinstance(answers.get(server), Completed)]
+        names = [self.world.dc.hostnames.get(server, server) for server in silent]
+        return f"{', '.join(names)} did not answer" if names else None
 
 
 class Verify(ZoneWait):

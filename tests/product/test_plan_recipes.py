@@ -47,11 +47,19 @@ def undo(plan: ServicePlan, kind: str) -> Step:
 
 
 def test_the_steps_go_keep_setup_zone_waits_verify() -> None:
-    assert kinds(planned("vmapi").steps) == [*KEEP, *SETUP, "reprovision", *WAITS, "verify"]
+    assert kinds(planned("vmapi").steps) == [*KEEP, *SETUP, "leave-dns", "reprovision", *WAITS, "verify"]
 
 
 def test_the_rollback_goes_logs_setup_zone_waits_verify() -> None:
-    assert kinds(planned("vmapi").rollback) == ["save-logs", *SETUP, "reprovision", *WAITS, "verify"]
+    zone = ["leave-dns", "reprovision", "join-dns", *WAITS, "verify"]
+    assert kinds(planned("vmapi").rollback) == ["save-logs", *SETUP, *zone]
+
+
+@pytest.mark.parametrize("name", ["rabbitmq", "sdc"])
+def test_after_what_carries_commands_the_servers_are_waited_for(name: str) -> None:
+    plan = planned(name)
+    for steps in (plan.steps, plan.rollback):
+        assert kinds(steps).index("wait-transport") > kinds(steps).index("reprovision")
 
 
 def test_a_sapi_that_may_be_broken_is_asked_only_after_it_is_back() -> None:
