@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from conftest import CUSTOMERS, Site
+from site_in_a_box import CUSTOMERS, Site
 
 
 def everything(site: Site) -> dict[str, str]:
