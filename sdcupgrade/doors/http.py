@@ -170,18 +170,14 @@ class SocketHttp:
             raise
 
     def _send_body(self, exchange: Exchange, asked: _Asked, limit: Limit) -> Limit:
-        """Send the body and return the limit for the answer. A server may refuse before it has read everything: then
-        the connection breaks under our hands, and its answer is read all the same."""
-        try:
-            if isinstance(asked.body, bytes):
-                exchange.send(asked.body, limit)
-            elif asked.body is not None:
-                return self._send_file(exchange, asked.body, asked)
-        except (BrokenPipeError, ConnectionResetError):
-            self._log.warn("the server stopped reading before the whole body was sent", url=asked.url)
+        """Send the body; the limit for the answer."""
+        if isinstance(asked.body, bytes):
+            self._push(exchange, asked, asked.body, limit)
+        elif asked.body is not None:
+            return self._send_file(exchange, asked, asked.body)
         return limit
 
-    def _send_file(self, exchange: Exchange, body: FileBody, asked: _Asked) -> Limit:
+    def _send_file(self, exchange: Exchange, asked: _Asked, body: FileBody) -> Limit:
         from sdcupgrade.doors.wire import PIECE, Limit
 
         left = body.size
@@ -192,10 +188,20 @@ class SocketHttp:
                 if not piece:
                     raise StorageError(f"{body.path}: shorter than the {body.size} bytes that were to be sent")
                 with _explained(asked.method, asked.url, asked.timeout_s):
-                    exchange.send(piece, limit)
+                    if not self._push(exchange, asked, piece, limit):
+                        break
                 left -= len(piece)
                 limit = Limit(asked.timeout_s, self._monotonic)
         return limit
+
+    def _push(self, exchange: Exchange, asked: _Asked, data: bytes, limit: Limit) -> bool:
+        """Send a piece. False when the server stopped reading: it may have answered already, and that is to be read."""
+        try:
+            exchange.send(data, limit)
+        except (BrokenPipeError, ConnectionResetError):
+            self._log.warn("the server stopped reading before the whole body was sent", url=asked.url)
+            return False
+        return True
 
     def _tls(self) -> ssl.SSLContext:
         """One context for all requests and threads: making one costs 16 to 19 ms."""
@@ -385,4 +391,4 @@ def _reason(why: Exception, timeout_s: float) -> tuple[str, str]:
     if kind == "Garbled":
         return f"the answer is not HTTP: {why}", "see what listens there"
     text = why.strerror if isinstance(why, OSError) and why.strerror else str(why)
-    return text, "see whether the service is up: sdcupgrade check"
+    return text or kind, "see whether the service is up: sdcupgrade check"

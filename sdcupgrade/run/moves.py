@@ -80,12 +80,12 @@ def standing(service: ServicePlan, state: State, options: Collection[str] = ()) 
 
 
 def _stands(service: ServicePlan, step: Step, state: State) -> bool:
-    return state.done(step.id) > max(state.begun(step.id), _rolled_back(service, state))
+    return state.done(step.id) > _rolled_back(service, state)
 
 
 def _wanted(step: Step, state: State) -> bool:
     begun = max((state.begun(undone) for undone in step.undoes), default=0)
-    return begun > 0 and state.done(step.id) < max(begun, state.begun(step.id))
+    return state.done(step.id) < begun
 
 
 def _rolled_back(service: ServicePlan, state: State) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pathlib
 import socket
 import ssl
-import threading
 from typing import Optional
 
 import pytest
@@ -13,7 +12,7 @@ from http_stage import ANSWER, moved, stage, unused_port
 from product_fakes import FakeClock, files_in
 
 from sdcupgrade.doors.http import ENVIRONMENT, FileBody, SocketHttp, environment_proxy
-from sdcupgrade.doors.wire import Address
+from sdcupgrade.doors.wire import Address, Exchange, Limit
 from sdcupgrade.errors import BadAnswer, BadInput, StorageError, Unreachable
 from sdcupgrade.log import NullLog
 
@@ -72,26 +71,19 @@ def test_a_file_that_is_shorter_than_said(tmp_path: pathlib.Path) -> None:
         _http(tmp_path).request("PUT", server.url, body=FileBody("/image.gz", 99))
 
 
-def test_an_early_refusal_of_an_upload_is_the_answer(tmp_path: pathlib.Path) -> None:
+def test_an_early_refusal_of_an_upload_is_the_answer(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server may answer and close before it has read everything; that answer is what the operator must see."""
-    (tmp_path / "image.gz").write_bytes(bytes(8 << 20))
-    listener = socket.create_server(("127.0.0.1", 0))
-    with listener:
-        http = _http(tmp_path)
+    (tmp_path / "image.gz").write_bytes(b"content")
+    send = Exchange.send
 
-        def refuse() -> None:
-            connection, _ = listener.accept()
-            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(1 << 20):
-                pass
-            connection.close()
+    def breaking(exchange: Exchange, data: bytes, limit: Limit) -> None:
+        send(exchange, data, limit)
+        if data == b"content":
+            raise BrokenPipeError
 
-        thread = threading.Thread(target=refuse)
-        thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        assert http.request("PUT", url, body=FileBody("/image.gz", 8 << 20)).status == 413
-        thread.join()
+    monkeypatch.setattr(Exchange, "send", breaking)
+    with stage(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n") as server:
+        assert _http(tmp_path).request("PUT", server.url, body=FileBody("/image.gz", 7)).status == 413
 
 
 def test_chunked_bodies_are_joined() -> None:

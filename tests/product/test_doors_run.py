@@ -28,8 +28,20 @@ def test_output_and_status_come_back_apart(runner: SubprocessRunner) -> None:
     assert (done.status, done.stdout, done.stderr) == (3, "out\n", "err\n")
 
 
-def test_stdin_is_empty_unless_given(runner: SubprocessRunner) -> None:
-    assert runner.run(["cat"]).stdout == ""
+def test_stdin_is_empty_unless_given(runner: SubprocessRunner, tmp_path: pathlib.Path) -> None:
+    """Also where our own has something in it, as when commands are piped into a shell."""
+    (tmp_path / "ours").write_text("not for programs")
+    kept, ours = os.dup(0), os.open(tmp_path / "ours", os.O_RDONLY)
+    os.dup2(ours, 0)
+    try:
+        assert runner.run(["cat"]).stdout == ""
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+        os.close(ours)
+
+
+def test_stdin_is_what_was_given(runner: SubprocessRunner) -> None:
     assert runner.run(["cat"], stdin='{"quota": 30}').stdout == '{"quota": 30}'
 
 
