@@ -162,7 +162,7 @@ class Datacenter:
         admin = self.config.get("ufds_admin_uuid")
         return [
             vm
-            for vm in self.store.all("vm")
+            for vm in self.store.holding("vm", "smartdc_role", service)
             if vm["tags"].get("smartdc_role") == service
             and "manta_role" not in vm["tags"]
             and vm["owner_uuid"] == admin

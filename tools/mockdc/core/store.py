@@ -123,6 +123,12 @@ class Store:
         )
         return [(id, json.loads(data)) for id, data in rows]
 
+    def holding(self, kind: str, key: str, value: str) -> list[Doc]:
+        """Those documents in which somewhere, at any depth, *key* is *value*; the others are not even parsed."""
+        text = f"{json.dumps(key)}: {json.dumps(value)}"
+        rows, _ = self._run("SELECT data FROM doc WHERE kind=? AND instr(data,?) ORDER BY seq", (kind, text))
+        return [json.loads(data) for (data,) in rows]
+
     def meta(self, name: str, default: Any = None) -> Any:
         """A single named value."""
         rows, _ = self._run("SELECT data FROM meta WHERE name=?", (name,))
