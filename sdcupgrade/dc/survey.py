@@ -13,10 +13,11 @@ from sdcupgrade.errors import CommandFailed, Unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Union
 
     from sdcupgrade.dc.access import Datacenter
+    from sdcupgrade.doors.run import Completed
 
 ZFS = ("zfs", "list", "-Hp", "-d", "1", "-t", "filesystem", "-o", "name,available", "zones")
 IMGADM = ("imgadm", "list", "-j")
@@ -64,11 +65,21 @@ def _here(dc: Datacenter) -> Surveyed:
     return Surveyed(installed_images(images.stdout, "imgadm list -j"), _available(pool.stdout))
 
 
-def _there(dc: Datacenter, servers: Collection[str]) -> dict[str, Union[Surveyed, str]]:
+def _answers(dc: Datacenter, servers: Sequence[str], line: str) -> dict[str, Union[Completed, str]]:
+    """All at once; when sdc-oneachnode lacks one it runs nothing anywhere (reference 4.8), so then one by one."""
+    try:
+        return run_on(dc.doors, servers, line, REMOTE_S)
+    except Unreachable as why:
+        if len(servers) == 1:
+            return {servers[0]: why.message}
+        return {uuid: answer for one in servers for uuid, answer in _answers(dc, [one], line).items()}
+
+
+def _there(dc: Datacenter, servers: Sequence[str]) -> dict[str, Union[Surveyed, str]]:
     """The listing of datasets comes first, a line each; what begins with a bracket is imgadm's."""
     line = f"{' '.join(ZFS)} && {' '.join(IMGADM)}"
     found: dict[str, Union[Surveyed, str]] = {}
-    for uuid, answer in run_on(dc.doors, servers, line, REMOTE_S).items():
+    for uuid, answer in _answers(dc, servers, line).items():
         if isinstance(answer, str):
             found[uuid] = answer
         elif answer.status != 0:
