@@ -120,3 +120,13 @@ def test_force_all_channels_deletes_from_all(published: Datacenter) -> None:
     updates = server(published, "updates")
     assert ask(updates, "DELETE", f"{CHILD}?force_all_channels=true").status == 204
     assert ask(updates, "GET", f"{CHILD}?channel=*").body["code"] == "ResourceNotFound"
+
+
+def test_a_list_can_be_made_stale(published: Datacenter) -> None:
+    published.store.set_meta("imgapi:updates:stale_s", 300)
+    updates = server(published, "updates")
+    count = len(ask(updates, "GET", "/images").body)
+    ask(updates, "DELETE", CHILD)
+    seen = [len(ask(updates, "GET", "/images").body)]
+    published.clock.sleep(300)
+    assert [*seen, len(ask(updates, "GET", "/images").body)] == [count, count - 1]

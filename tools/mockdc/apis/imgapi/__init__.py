@@ -3,7 +3,7 @@
 :func:`handle` answers one request as IMGAPI 4.13.1 does, by the recordings of the groups updates, signed and dc. Images
 are documents of kind "image" (whole manifests, with channels on a server that has any); what a manifest does not tell
 of a file (md5, mtime) is in kind "image_file". What else a server can be told to be is in :mod:`.options`. Left out:
-icons, exports, docker, the caches (a list is never stale).
+icons, exports, docker; caches, but for one option.
 """
 
 from __future__ import annotations

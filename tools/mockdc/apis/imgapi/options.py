@@ -6,6 +6,7 @@
     imgapi:STORE:channels   list of {"name", "description", "default"?}, or null  (imgapi: null)
     imgapi:STORE:ranges     true: Range, If-Range and a strong ETag are honoured, as mirrors and proxies do (false)
     imgapi:STORE:old        true: as before TOOLS-725: refuses `channels` in a manifest, maps no all-zero owner (false)
+    imgapi:STORE:stale_s    a list may be that many seconds old, as by the real server's cache (0; really up to 300)
     imgapi:accounts         uuids of accounts that exist besides the admin
     imgapi:sources          {start of a source URL: STORE} for import-remote; any other URL means the updates server
 """
@@ -39,6 +40,7 @@ class Options:
     channels: Optional[list[Doc]]
     ranges: bool
     old: bool
+    stale_s: float
     admin: str
     accounts: tuple[str, ...]
 
@@ -58,6 +60,7 @@ class Options:
             channels=channels if isinstance(channels, list) else None,
             ranges=bool(told("ranges", False)),
             old=bool(told("old", False)),
+            stale_s=float(str(told("stale_s", 0))),
             admin=dc.config.get("ufds_admin_uuid", "") if inside else "",
             accounts=tuple(dc.store.meta("imgapi:accounts", [])),
         )

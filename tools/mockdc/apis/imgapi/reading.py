@@ -46,7 +46,13 @@ def image(asking: Asking, uuid: str) -> Response:
 def images(asking: Asking) -> Response:
     """GET /images."""
     admin_fields = asking.admin_fields()
-    return Response(200, [asking.shown(each, admin_fields) for each in listing.chosen(asking)])
+    dc, key = asking.dc, f"{asking.store}/{asking.trusted}/{asking.request.raw_target}"
+    kept = dc.store.get("image_list", key) if asking.options.stale_s else None
+    if kept is None or dc.now() - kept["at"] >= asking.options.stale_s:
+        kept = {"at": dc.now(), "images": listing.chosen(asking)}
+        if asking.options.stale_s:
+            dc.store.put("image_list", key, kept)
+    return Response(200, [asking.shown(each, admin_fields) for each in kept["images"]])
 
 
 def icon(asking: Asking, uuid: str) -> Response:

@@ -254,6 +254,8 @@ def export(asking: Asking, uuid: str) -> Response:
 def drop_caches(asking: Asking) -> Response:
     """POST /state?action=dropcaches."""
     asking.must_be_trusted()
+    for key, _ in asking.dc.store.items("image_list", f"{asking.store}/"):
+        asking.dc.store.delete("image_list", key)
     return Response(202)
 
 
