@@ -42,7 +42,8 @@ def resume(site: Site, text: str, pause: Optional[str] = None) -> tuple[str, tup
             begun = _begun(plan, journal.state)
             left = [service.service for service in plan.services if service.service not in begun]
             if left:
-                refuse_moved_facts(plan, take(site.datacenter, left), begun)
+                # what was being replaced may be half-way, and is mended by going on
+                refuse_moved_facts(plan, take(site.datacenter, down=begun), begun)
         services = in_order(moves)
         site.confirm(f"Go on with the {run.command} of {', '.join(services) or work.name} in {plan.datacenter}?")
         return run.command, carry_out(site, plan, journal, run.command, moves, options)
