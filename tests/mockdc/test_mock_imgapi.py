@@ -19,10 +19,15 @@ from imgapi_servers import (
 )
 from mockdc.apis.web import FileBody
 from mockdc.core.datacenter import Datacenter
-from replay import Difference, worse_than
+from replay import Difference
 
-KNOWN = {"$[1].info"}
-"""A member that the real jobs have or have not, without visible reason."""
+KNOWN = {
+    ("updates-108-import-baduuid", "$.message"),  # repeats the query; a word of restify's that nobody reads
+    ("signed-007-ping-skew", "$.message"),  # tells the skew
+    ("dc-011-jobs", "$[0].params.skip_owner_check"),  # which of the two jobs of a race fails is chance
+    ("dc-011-jobs", "$[1].info"),  # the real jobs have it or not, without visible reason
+}
+"""Where the box is known to differ."""
 CHILD, ORIGIN, SAPI = f"{IMAGE}02", f"{IMAGE}05", f"{IMAGE}03"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
@@ -40,7 +45,7 @@ def published(dc: Datacenter) -> Datacenter:
 
 
 def report(found: list[Difference]) -> str:
-    bad = [one for one in worse_than(found, "value") if one.where not in KNOWN]
+    bad = [one for one in found if (one.call, one.where) not in KNOWN]
     return "\n".join(f"{one.call} {one.grade} {one.where} {one.what}" for one in bad)
 
 
