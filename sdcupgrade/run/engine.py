@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     Build = Callable[[Step], Action]
 
 
+QUICK_S = 60
+"""Steps that may take no longer are not worth a line of their own before they are done."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How it went with one service: its *verdict* and the *seconds* that its moves took."""
@@ -127,7 +131,8 @@ class Engine:
                     raise failed from error
 
     def _try(self, service: str, step: Step, started: float) -> Verdict:
-        self.emit(Event("started", step.id, step.says, detail={"service": service}))
+        quick = step.timeout_s <= QUICK_S and not step.disruptive
+        self.emit(Event("started", step.id, step.says, detail={"service": service, "quick": quick}))
         action = self.build(step)
         already = action.is_done()
         if not already:

@@ -75,7 +75,7 @@ def _width() -> int:
 
 
 class Plain:
-    """One line for each thing that happens; progress and waiting at most each 10 s."""
+    """One line for each thing that happens; progress and waiting at most each 10 s, a quick step only when done."""
 
     def __init__(self, stream: TextIO, clock: Clock, style: Style) -> None:
         self._stream = stream
@@ -83,6 +83,8 @@ class Plain:
         self._style = style
         self._bars: dict[str, tuple[Bar, float, int]] = {}
         self._waits: dict[str, tuple[str, float]] = {}
+        self._held = ""
+        self._complete = _Complete()
         self._lock = _lock()
 
     def __call__(self, event: Event) -> None:
@@ -91,18 +93,29 @@ class Plain:
                 self._progress(event)
             elif event.kind == "waiting":
                 self._wait(event)
+            elif event.kind == "started" and event.detail.get("quick"):
+                self._held = _sentence(event, self._style)
             else:
-                _write(self._stream, _sentence(event, self._style) + "\n")
+                if event.kind == "verdict":
+                    self._held = ""
+                self._say(_sentence(event, self._style))
+
+    def _say(self, line: str) -> None:
+        """Write it; the announcement of a quick step only now, when something comes between it and its verdict."""
+        held, self._held = self._held, ""
+        _write(self._stream, f"{held}\n{line}\n" if held else f"{line}\n")
 
     def clear(self) -> None:
         """Nothing is live here."""
 
     def _progress(self, event: Event) -> None:
+        if self._complete.known(event):
+            return
         now = self._clock.monotonic()
         bar, said, percent = self._bars.get(event.what) or (Bar(event, now), now, 0)
         bar.feed(event, now)
         if bar.complete or now - said >= PLAIN_S or (bar.percent - percent >= 10 and now - said >= 1):
-            _write(self._stream, f"  {bar.label}: {bar.facts().strip()}\n")
+            self._say(f"  {bar.label}: {bar.facts().strip()}")
             said, percent = now, bar.percent
         self._bars[event.what] = (bar, said, percent)
         if bar.complete:
@@ -112,7 +125,7 @@ class Plain:
         now = self._clock.monotonic()
         text, said = self._waits.get(event.what, ("", now - AGAIN_S))
         if now - said >= (AGAIN_S if text == event.text else PLAIN_S):
-            _write(self._stream, f"    {event.text}\n")
+            self._say(f"    {event.text}")
             self._waits[event.what] = (event.text, now)
 
 
@@ -129,6 +142,7 @@ class Live:
         self._wait = ""
         self._drawn = 0
         self._last_draw = -REDRAW_S
+        self._complete = _Complete()
         self._lock = _lock()
 
     def __call__(self, event: Event) -> None:
@@ -164,6 +178,8 @@ class Live:
         return _sentence(event, self._style)
 
     def _progress(self, event: Event, now: float) -> Optional[str]:
+        if self._complete.known(event):
+            return None
         bar = self._bars.setdefault(event.what, Bar(event, now))
         bar.feed(event, now)
         if not bar.complete:
@@ -194,6 +210,22 @@ class Live:
         if self._drawn:
             _write(self._stream, f"\x1b[{self._drawn}A\r\x1b[J")
             self._drawn = 0
+
+
+class _Complete:
+    """What came to its end already: a second event that says so is passed over."""
+
+    def __init__(self) -> None:
+        self._subjects: set[str] = set()
+
+    def known(self, event: Event) -> bool:
+        """Whether *event* tells of an end that was told before."""
+        if not 0 < event.total <= event.done:
+            self._subjects.discard(event.what)
+            return False
+        known = event.what in self._subjects
+        self._subjects.add(event.what)
+        return known
 
 
 def _sentence(event: Event, style: Style) -> str:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from product_fakes import FakeClock
 
 from sdcupgrade.model import Event, Verdict
 from sdcupgrade.ui.terminal import Live, Plain, Style, _width, terminal
+
+if TYPE_CHECKING:
+    from sdcupgrade.ui.terminal import Terminal
 
 STEP = {"service": "imgapi"}
 
@@ -96,6 +101,37 @@ def test_notes_and_warnings() -> None:
     plain(Event("warning", "x", "the log cannot be written"))
     plain(Event("started", "imgapi.zone", "reprovision imgapi0", detail=STEP))
     assert stream.getvalue() == "using channel dev\nwarning: the log cannot be written\n  reprovision imgapi0\n"
+
+
+QUICK = {"service": "imgapi", "quick": True}
+
+
+def test_a_quick_step_is_one_line() -> None:
+    stream = io.StringIO()
+    plain = Plain(stream, FakeClock(), Style())
+    plain(Event("started", "imgapi.quota", "set the quota", detail=QUICK))
+    plain(Event("verdict", "imgapi.quota", "set the quota", seconds=0.1, verdict=Verdict.DONE, detail=STEP))
+    assert stream.getvalue() == "  ok set the quota (0.1 s)\n"
+
+
+def test_a_quick_step_that_waits_is_announced_first() -> None:
+    stream = io.StringIO()
+    plain = Plain(stream, FakeClock(), Style())
+    plain(Event("started", "imgapi.quota", "set the quota", detail=QUICK))
+    plain(Event("waiting", "imgapi.quota", "waiting for vmadm"))
+    assert stream.getvalue() == "  set the quota\n    waiting for vmadm\n"
+
+
+@pytest.mark.parametrize("kind", [Plain, _live])
+def test_an_end_is_told_once(kind: Callable[..., Terminal]) -> None:
+    stream = io.StringIO()
+    show = kind(stream, FakeClock(), *([Style()] if kind is Plain else []))
+    for _ in range(3):
+        show(_progress(100 << 20))
+    assert stream.getvalue().count("100%") == 1
+    show(_progress(0))
+    show(_progress(100 << 20))
+    assert Screen(stream.getvalue()).lines[-2].count("100%") == 1
 
 
 def test_plain_progress_is_a_line_each_ten_percent() -> None:
