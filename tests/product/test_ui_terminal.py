@@ -15,6 +15,7 @@ from sdcupgrade.model import Event, Verdict
 from sdcupgrade.ui.terminal import Live, Plain, Style, _width, terminal
 
 if TYPE_CHECKING:
+    from sdcupgrade.jsonvalue import Json
     from sdcupgrade.ui.terminal import Terminal
 
 STEP = {"service": "imgapi"}
@@ -103,7 +104,7 @@ def test_notes_and_warnings() -> None:
     assert stream.getvalue() == "using channel dev\nwarning: the log cannot be written\n  reprovision imgapi0\n"
 
 
-QUICK = {"service": "imgapi", "quick": True}
+QUICK: dict[str, Json] = {"service": "imgapi", "quick": True}
 
 
 def test_a_quick_step_is_one_line() -> None:
