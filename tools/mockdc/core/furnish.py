@@ -217,7 +217,7 @@ class Furnisher:
         size += int(self.dc.chance(f"size/{key}") * size * 0.3)
         return {
             "v": 2, "uuid": self.dc.name_uuid(f"image/{key}"), "owner": NOBODY, "name": name, "version": row["version"],
-            "state": "active", "disabled": False, "public": True, "published_at": when.strftime("%Y-%m-%dT%H:%M:%S.") +
+            "state": "active", "disabled": False, "public": False, "published_at": when.strftime("%Y-%m-%dT%H:%M:%S.") +
             f"{int(self.dc.chance(key) * 1000):03d}Z", "type": "zone-dataset", "os": "smartos", "files": [], "acl": [],
             "requirements": {"min_platform": {"7.0": row.get("min_platform", "20210826T002459Z")}},
             "tags": {"smartdc_service": "true"}, "_size": size,

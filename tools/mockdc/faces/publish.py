@@ -65,7 +65,7 @@ def described(dc: Datacenter, image: Image) -> Doc:
     manifest: Doc = {
         "v": 2, "uuid": "", "owner": NOBODY, "name": image.name,
         "version": image.version or f"master-{stamp}-g{hashlib.sha1(f'{image.name}{now}'.encode()).hexdigest()[:7]}",
-        "state": "active", "disabled": False, "public": True, "published_at": dc.iso(now),
+        "state": "active", "disabled": False, "public": False, "published_at": dc.iso(now),
         "type": "zone-dataset" if zone else "other", "os": "smartos" if zone else "other", "files": [], "acl": [],
         "requirements": {"min_platform": {"7.0": "20210826T002459Z"}} if zone else {},
         "tags": {**({"smartdc_service": "true"} if zone else {"buildstamp": f"master-{stamp}"}), **image.tags},
