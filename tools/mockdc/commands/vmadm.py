@@ -16,33 +16,6 @@ from mockdc.core.datacenter import VmError
 if TYPE_CHECKING:
     from mockdc.commands.call import Call
 
-USAGE = """Usage: vmadm <command> [options]
-
-create [-f <filename>]
-create-snapshot <uuid> <snapname>
-console <uuid>
-delete <uuid>
-delete-snapshot <uuid> <snapname>
-get <uuid>
-info <uuid> [type,...]
-install <uuid>
-kill [-s SIGNAL|-SIGNAL] <uuid>
-list [-p] [-H] [-o field,...] [-s field,...] [field=value ...]
-lookup [-j|-1] [-o field,...] [field=value ...]
-reboot <uuid> [-F]
-receive [-f <filename>]
-reprovision [-f <filename>]
-rollback-snapshot <uuid> <snapname>
-send <uuid> [target]
-start <uuid> [option=value ...]
-stop <uuid> [-F] [-t timeout]
-sysrq <uuid> <nmi|screenshot>
-update <uuid> [-f <filename>]
- -or- update <uuid> property=value [property=value ...]
-validate create [-f <filename>]
-validate update <brand> [-f <filename>]
-"""
-
 COMMANDS = {
     "list": "vmadm_look:list_vms",
     "lookup": "vmadm_look:lookup",
@@ -66,6 +39,7 @@ COMMANDS = {
     "rollback-snapshot": "vmadm_act:rollback_snapshot",
 }
 LEFT_OUT = {"create", "send", "receive", "console", "sysrq", "install"}
+USAGE = "\nUsage: vmadm <command> [options]\n\n" + "".join(f"  {name}\n" for name in sorted({*COMMANDS, *LEFT_OUT}))
 
 
 def vmadm(call: Call) -> int:
@@ -94,5 +68,5 @@ def vmadm(call: Call) -> int:
 def usage(call: Call, why: str) -> int:
     """Say what is wrong and how it is used."""
     call.err(why)
-    call.stderr.write(b"\n" + USAGE.encode())
+    call.stderr.write(USAGE.encode())
     return 2

@@ -53,11 +53,12 @@ class VirtualClock:
             self._now += max(0.0, seconds)
 
     @contextlib.contextmanager
-    def limit(self, seconds: float) -> Iterator[None]:
-        """Let whatever runs inside take at most *seconds* (an outer limit that comes earlier stays)."""
+    def limit(self, seconds: float, inherit: bool = True) -> Iterator[None]:
+        """Let whatever runs inside take at most *seconds* (an outer limit that comes earlier stays, unless what runs is
+        on another machine and does not *inherit* it)."""
         outer = getattr(self._local, "limit", None)
         mine = self._now + seconds
-        self._local.limit = mine if outer is None else min(mine, outer)
+        self._local.limit = mine if outer is None or not inherit else min(mine, outer)
         try:
             yield
         finally:
