@@ -59,6 +59,8 @@ def run(
         return _tell(err, _bug(why, log), log)
     finally:
         log.close()
+        if log.trouble:
+            err.write(f"sdcupgrade: warning: {log.trouble}\n")
 
 
 def _parse(command: Command, words: Sequence[str]) -> Namespace:

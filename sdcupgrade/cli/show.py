@@ -34,10 +34,13 @@ def version(image: Optional[ImageRef]) -> str:
     """As short as it can be told: branch and stamp of the version, or the uuid of an image that nobody knows."""
     if image is None:
         return "-"
-    if not image.version:
-        return f"{image.uuid} (unknown)"
-    name, _, rest = image.version.rpartition("-g")
-    return name if name and len(rest) in (7, 8) else image.version
+    return short(image.version) if image.version else f"{image.uuid} (unknown)"
+
+
+def short(text: str) -> str:
+    """A version without the hash at its end: branches may have dashes, so it is read from the right (reference 3.2)."""
+    name, _, hash = text.rpartition("-g")
+    return name if name and len(hash) in (7, 8) else text
 
 
 def plan_table(draft: Draft) -> str:
@@ -107,8 +110,8 @@ def status_text(status: Status) -> str:
         {
             "service": service.service,
             "instance": service.alias or "-",
-            "from": service.current or "-",
-            "to": service.target,
+            "from": short(service.current) or "-",
+            "to": short(service.target),
             "state": service.standing,
             "duration": words.duration(service.seconds) if service.seconds else "-",
         }

@@ -157,7 +157,7 @@ def _at(zone: Instance, **more: Json) -> dict[str, Json]:
 def _keep(work: Work, zone: Instance) -> tuple[Step, ...]:
     into = work.places.snapshot(zone.alias, zone.image_uuid)
     name = f"sdcupgrade-{work.places.upgrade}"
-    says = f"snapshot the root of {zone.alias} and send it to {into}"
+    says = f"keep the root of {zone.alias} in a file"
     return (_save_logs(work, zone), _step(work, "snapshot", says, _at(zone, name=name, into=into)))
 
 
@@ -166,7 +166,7 @@ def _save_logs(work: Work, zone: Instance, undoes: tuple[str, ...] = ()) -> Step
     image, suffix = (work.target, ".rollback") if undoes else (zone.image_uuid, "")
     into = work.places.log(zone.alias, image, suffix)
     params = _at(zone, alias=zone.alias, into=into, max_bytes=LOGS_MAX_BYTES)
-    return _step(work, "save-logs", f"save the logs of {zone.alias} to {into}", params, undoes)
+    return _step(work, "save-logs", f"save the logs of {zone.alias}", params, undoes)
 
 
 def _user_script(work: Work, zone: Instance, saved: dict[str, str]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
@@ -174,8 +174,8 @@ def _user_script(work: Work, zone: Instance, saved: dict[str, str]) -> tuple[tup
         return (), ()
     old = _saved(saved, work.places.script(f"{zone.alias}.{zone.image_uuid}"), zone.user_script)
     new = _saved(saved, _common_path(work), work.common)
-    says = f"give {zone.alias} the user-script of today (HEAD-2057)"
-    back = f"give {zone.alias} its old user-script back"
+    says = f"refresh the user-script of {zone.alias}"
+    back = f"put back the user-script of {zone.alias}"
     return (
         (_step(work, "user-script", says, _at(zone, **new)),),
         (_step(work, "user-script", back, _at(zone, **old), _back(work, "user-script")),),
@@ -191,8 +191,8 @@ def _service_user_script(
     path = work.places.script(f"service-{work.entry.name}.{zone.image_uuid}")
     old = _saved(saved, path, service.user_script)
     new = _saved(saved, _common_path(work), work.common)
-    says = f"give future instances of {work.entry.name} the user-script of today, in SAPI"
-    back = f"give the SAPI service {work.entry.name} its old user-script back"
+    says = f"refresh the user-script of {work.entry.name} in SAPI"
+    back = f"put back the user-script of {work.entry.name} in SAPI"
     kind = "service-user-script"
     return (
         (_step(work, kind, says, {"service_uuid": service.uuid, **new}),),
@@ -215,7 +215,7 @@ def _saved(saved: dict[str, str], path: str, text: Optional[str]) -> dict[str, J
 def _quota(work: Work, zone: Instance) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     if zone.quota_gib:
         return (), ()
-    says = f"set the quota of {zone.alias} to {QUOTA_GIB} GiB: without one reprovision breaks (OS-2275)"
+    says = f"set the quota of {zone.alias} to {QUOTA_GIB} GiB"
     back = f"take the quota of {zone.alias} away again"
     return (
         (_step(work, "quota", says, _at(zone, gib=QUOTA_GIB)),),
@@ -227,9 +227,9 @@ def _service_image(work: Work) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     service, name = work.service, work.entry.name
     if service is None or service.image_uuid == work.target:
         return (), ()
-    says = f"let SAPI make future instances of {name} from image {work.target}"
-    old = f"from image {service.image_uuid}" if service.image_uuid else "without an image, as before"
-    back = f"let SAPI make future instances of {name} {old}"
+    says = f"set the image of {name} in SAPI to {work.target}"
+    old = f"set the image of {name} in SAPI back to {service.image_uuid}"
+    back = old if service.image_uuid else f"remove the image of {name} from SAPI again"
     kind = "service-image"
     return (
         (_step(work, kind, says, {"service_uuid": service.uuid, "image": work.target}),),
@@ -255,7 +255,7 @@ def _replace(
         steps.append(_step(work, "wait-ping", f"wait until {alias} answers its ping", params, undoes))
     domain = _domain(work, zone)
     if domain:
-        says = f"wait until {domain} gives {zone.admin_ip} in DNS"
+        says = f"wait until {zone.alias} is in DNS"
         steps.append(_step(work, "wait-dns", says, {"domain": domain, "ip": zone.admin_ip}, undoes))
     if work.entry.name in TRANSPORT:
         says = "wait until the servers take commands again"
@@ -283,5 +283,5 @@ def _join_dns(work: Work, zone: Instance) -> tuple[Step, ...]:
 
 
 def _verify(work: Work, zone: Instance, image: str, undoes: tuple[str, ...] = ()) -> Step:
-    says = f"look once more: {zone.alias} runs, on image {image}"
+    says = f"verify that {zone.alias} runs image {image}"
     return _step(work, "verify", says, _at(zone, alias=zone.alias, image=image), undoes)

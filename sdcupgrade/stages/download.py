@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeVar
 
+    from sdcupgrade.jsonvalue import Json
     from sdcupgrade.plan.document import Download, Plan
     from sdcupgrade.run.workdir import WorkDir
     from sdcupgrade.stages.site import Site
@@ -81,7 +82,9 @@ def _install(site: Site, plan: Plan) -> int:
         node = site.datacenter.node(server)
         for number, one in enumerate(wanted[server], 1):
             zones.install_image(node, one.uuid, INSTALL_TIMEOUT_S)
-            site.emit(Event("progress", server, f"images into {node.name}", number, len(wanted[server])))
+            text = f"images into {node.name}"
+            counted: dict[str, Json] = {"unit": "count"}
+            site.emit(Event("progress", server, text, number, len(wanted[server]), detail=counted))
 
     wanted: dict[str, list[Download]] = {}
     for server in servers:

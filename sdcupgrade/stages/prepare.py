@@ -121,9 +121,12 @@ def _write(site: Site, work: WorkDir, spec: str, draft: Draft, fresh: bool) -> O
     if plan is None:
         raise PlanMoved("there is no plan to write")
     files = site.doors.files
-    moved = work.create(files, site.doors.clock, spec, fresh)
-    if moved is not None:
+    if files.listdir(work.path):
+        with site.locked("prepare", work.name):  # never from under a run that is at work in it
+            moved = work.create(files, site.doors.clock, spec, fresh)
         site.note(work.name, f"the old work dir is kept as {moved}")
+    else:
+        moved = work.create(files, site.doors.clock, spec)
     for path, text in draft.inputs.items():
         files.write(path, text.encode("utf-8"))
     files.write(work.rollback, pretty(summary.rollback_json(plan)).encode())

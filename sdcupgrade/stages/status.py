@@ -90,7 +90,7 @@ def _service(service: ServicePlan, state: State) -> ServiceStatus:
         service=service.service,
         alias=service.alias,
         current=service.current.version or service.current.uuid if service.current else "",
-        target=service.target.version,
+        target=service.target.version or service.target.uuid,
         standing="failed" if failed and where == Standing.PARTLY.value else where,
         seconds=round(sum(step.seconds for step in steps), 1),
         message=failed[-1] if failed else "",

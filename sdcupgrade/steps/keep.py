@@ -36,7 +36,7 @@ class SaveLogs:
     def apply(self) -> None:
         _keep_aside(self.world, self.into)
         left_out = self.node.collect(f"/zones/{self.vm}/root", LOGS, self.into, self.max_bytes)
-        kept = f"logs of the old zone are in {self.into}"
+        kept = f"logs kept in {self.into}"
         if left_out:
             kept += f" (the oldest {left_out >> 20} MiB did not fit and will be lost)"
         self.world.emit(Event("note", self.step.id, kept))
@@ -60,7 +60,7 @@ class Snapshot:
     def apply(self) -> None:
         _keep_aside(self.world, self.into)
         zones.send_snapshot(self.node, self.vm, self.name, self.into, self.step.timeout_s)
-        self.world.emit(Event("note", self.step.id, f"the old root is kept in {self.into}"))
+        self.world.emit(Event("note", self.step.id, f"old root kept in {self.into}"))
 
 
 def _keep_aside(world: World, path: str) -> None:

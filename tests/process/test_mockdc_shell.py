@@ -104,8 +104,8 @@ def test_an_image_comes_in_and_a_zone_is_reprovisioned_to_it(lab: Box) -> None:
 origin=$(updates-imgadm get {NEW_IMGAPI} | json origin)
 for image in $origin {NEW_IMGAPI}; do
     updates-imgadm get $image | json -e 'delete this.channels' > image.manifest
-    updates-imgadm get-file $image -q -o image.file
-    sdc-imgadm import --skip-owner-check -m image.manifest -f image.file >&2
+    updates-imgadm get-file $image -q -o image.zfs.gz
+    sdc-imgadm import --skip-owner-check -m image.manifest -f image.zfs.gz >&2
     imgadm import -q $image >&2
 done
 uuid=$(vmadm lookup -1 alias=imgapi0)
