@@ -260,7 +260,7 @@ class _Job:
         part = self._part(one)
         size = self.files.size(part) if self.files.exists(part) else 0
         etag = self._etag(one) if size else None
-        if etag is None or size > one.size:
+        if etag is None:
             self._forget(one)
             return _Kept(hashlib.sha1(usedforsecurity=False), 0, "")
         self.progress.at(one, size)

@@ -89,6 +89,15 @@ def test_a_name_that_lacks_an_address_is_found(coal: Boxed) -> None:
     ]
 
 
+def test_one_of_two_addresses_is_not_enough(luna: Boxed) -> None:
+    given = scope(luna, "cloudapi")
+    lost = given.subjects[0].admin_ip
+    luna.box.store.delete("dns", f"{given.subjects[0].domain}/{lost}")
+    assert [finding.evidence for finding in bad(luna, given, "dns")] == [
+        f"gives {given.subjects[1].admin_ip}, lacks {lost}"
+    ]
+
+
 def test_a_dns_that_is_down_is_found(coal: Boxed) -> None:
     given = scope(coal, "papi")
     coal.box.stop(coal.vm("binder0")["uuid"])
@@ -106,6 +115,14 @@ def test_a_service_in_maintenance_is_found_with_its_zone(coal: Boxed) -> None:
     assert [finding.subject for finding in found] == ["papi0"]
     assert "is maintenance" in found[0].evidence
     assert f"svcadm -z {coal.vm('papi0')['uuid']} clear" in found[0].remedy
+
+
+def test_a_zone_that_was_not_asked_about_does_not_count(coal: Boxed) -> None:
+    given = scope(coal, "napi")
+    coal.fault("zone=papi0 maintenance")
+    coal.box.reprovision(coal.vm("papi0")["uuid"], coal.vm("papi0")["image_uuid"])
+    coal.box.wait(120)
+    assert bad(coal, given, "zones-smf") == []
 
 
 def wanting(given: Scope, image: str) -> Scope:

@@ -71,6 +71,27 @@ def test_vmapi_that_lags_is_not_believed_about_this_headnode(coal: Boxed) -> Non
     assert (found.image_uuid, found.state) == (vm["image_uuid"], "running")
 
 
+def test_a_zone_that_only_vmapi_still_sees_here_is_missing(coal: Boxed) -> None:
+    vm = coal.vm("papi0")["uuid"]
+    coal.box.store.delete("vm", vm)
+    assert coal.box.store.get("vmapi_vm", vm) is not None
+    assert [one.state for one in take(coal.dc).instances_of("papi")] == ["missing"]
+
+
+def test_a_zone_that_vmapi_sees_elsewhere_is_where_vmadm_finds_it(coal: Boxed) -> None:
+    vm = coal.vm("papi0")["uuid"]
+    coal.box.store.put("vmapi_vm", vm, {**coal.vm("papi0"), "server_uuid": "elsewhere"})
+    assert take(coal.dc).instances_of("papi")[0].server_uuid == coal.box.headnode
+
+
+def test_manta_s_zone_of_the_same_role_is_not_ours(coal: Boxed) -> None:
+    manta = {**coal.vm("moray0"), "uuid": "00000000-0000-4000-8000-000000000001", "alias": "moray.manta"}
+    manta["tags"] = {**manta["tags"], "manta_role": "moray"}
+    for kind in ("vm", "vmapi_vm"):
+        coal.box.store.put(kind, manta["uuid"], manta)
+    assert [one.alias for one in take(coal.dc).instances_of("moray")] == ["moray0"]
+
+
 def test_other_servers_zones_come_from_vmapi_with_their_user_script(luna: Boxed) -> None:
     found = take(luna.dc).instances_of("adminui")[0]
     vm = luna.vm("adminui0")

@@ -154,10 +154,18 @@ def test_bytes_that_stay_wrong_are_refused_and_get_no_name(tmp_path: pathlib.Pat
     assert len(download.server.asked) == 2
 
 
-def test_more_bytes_than_promised_are_refused(tmp_path: pathlib.Path) -> None:
-    download = Download(tmp_path, surplus=b"more")
-    with pytest.raises(Corrupt, match="more than the 1280000 promised"):
+@pytest.mark.parametrize("size", [len(DATA), 2 * PIECE])
+def test_more_bytes_than_promised_are_refused(tmp_path: pathlib.Path, size: int) -> None:
+    download = Download(tmp_path, Wanted("u1", DATA[:size]), surplus=b"more")
+    with pytest.raises(Corrupt, match=f"more than the {size} promised"):
         download.run()
+
+
+def test_a_range_from_elsewhere_is_refused(tmp_path: pathlib.Path) -> None:
+    download = Download(tmp_path, cuts=[1000], shift=1)
+    download.run()
+    assert "asked for bytes from 1000, the server sends from 1001" in "".join(download.heard.texts("note"))
+    assert download.server.starts() == ["", "bytes=1000-", ""]
 
 
 def test_another_length_is_refused_before_a_byte_is_read(tmp_path: pathlib.Path) -> None:
@@ -170,8 +178,9 @@ def test_a_server_that_ends_before_the_kept_bytes_is_refused(tmp_path: pathlib.P
     download = Download(tmp_path)
     killed(download)
     download.server.files["u1"] = DATA[:900]
-    with pytest.raises(Corrupt, match="u1"):
+    with pytest.raises(Corrupt, match="has 900 bytes"):
         download.run()
+    assert "the server's file ends at 1000 of the 1280000" in "".join(download.heard.texts("note"))
 
 
 def test_a_server_that_is_away_is_waited_for_with_longer_pauses(tmp_path: pathlib.Path) -> None:

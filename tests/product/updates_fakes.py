@@ -40,7 +40,8 @@ class Wanted:
 class FileServer:
     """Serves ``/images/UUID/file``. *cuts* are the lengths after which the next connections break, one each; *ranges*
     False ignores ranges, as the real updates server does; *spoilt* connections flip the first byte; *surplus* is sent
-    after the end; *refuses* answers that status; *failures* is how many connections never come to be."""
+    after the end; *shift* is how far off ranges are; *refuses* answers that status; *failures* is how many connections
+    never come to be."""
 
     files: dict[str, bytes]
     ranges: bool = True
@@ -51,6 +52,7 @@ class FileServer:
     failures: int = 0
     etag: str = '"one"'
     length: Optional[int] = None
+    shift: int = 0
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -92,7 +94,7 @@ class FileServer:
         size = len(data) if self.length is None else self.length
         told = {"etag": self.etag, "content-length": str(size - start)}
         if start:
-            told["content-range"] = f"bytes {start}-{len(data) - 1}/{size}"
+            told["content-range"] = f"bytes {start + self.shift}-{len(data) - 1}/{size}"
         sent = data[start:] + self.surplus
         return FakeStream(206 if start else 200, told, sent[: self.cuts.pop(0)] if self.cuts else sent)
 
