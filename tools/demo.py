@@ -45,11 +45,11 @@ def sdcupgrade(environment: dict[str, str], folder: pathlib.Path, line: str) -> 
 
 
 def whole_spec(state: dict[str, list[dict[str, str]]]) -> dict[str, str]:
-    """Every service with an instance that the product upgrades by the ordinary procedure, at its latest image."""
+    """Every service of the datacenter that the product upgrades by the ordinary procedure, at its latest image."""
     sys.path.insert(0, str(ROOT))
     from sdcupgrade.plan.stack import STACK
 
-    present = {instance["service"] for instance in state["instances"]}
+    present = {service["name"] for service in state["services"]} | {zone["service"] for zone in state["instances"]}
     ordinary = (entry for entry in STACK if not entry.special and not entry.retired)
     return {entry.name: "latest" for entry in ordinary if entry.name in present}
 

@@ -107,7 +107,7 @@ def _phase(services: tuple[ServiceStatus, ...], state: State, holder: Optional[H
         return "prepared"
     if standings == {Standing.UPGRADED.value}:
         return "upgraded"
-    return "rolled back" if standings == {Standing.ROLLED_BACK.value} else "mixed"
+    return "rolled back" if standings == {Standing.ROLLED_BACK.value} else "partly upgraded"
 
 
 def _says(plan: Plan, step: StepState) -> str:
@@ -124,7 +124,7 @@ _NEXT = {
     "interrupted": "sdcupgrade resume {0}",
     "upgraded": "nothing is left to do; to go back: sdcupgrade rollback {0}",
     "rolled back": "to try again: sdcupgrade upgrade {0}",
-    "mixed": "sdcupgrade upgrade {0} for the rest, or sdcupgrade rollback {0}",
+    "partly upgraded": "sdcupgrade upgrade {0} for the rest, or sdcupgrade rollback {0}",
     "running": "wait, or look again: sdcupgrade status {0}",
 }
 
