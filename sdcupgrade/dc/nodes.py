@@ -160,16 +160,18 @@ class RemoteNode:
             self._forget(temporary)
 
     def _bring(self, path: str, into: str, timeout_s: float) -> None:
+        """``-p`` saves the file here under the server's uuid; what an earlier try left there is in its way."""
         files = self.doors.files
-        folder = f"{into}.arriving"
+        folder = into.rpartition("/")[0]
+        arriving = f"{folder}/{self.uuid}"
         files.mkdir(folder)
+        files.remove(arriving)
         argv = (*_oneachnode((self.uuid,), timeout_s), "-p", path, "-d", files.real(folder))
         done = self.doors.run.run(argv, timeout_s=timeout_s + DISCOVERY_S)
-        arrived = [name for name in files.listdir(folder) if self.uuid in name]
-        if done.status != 0 or len(arrived) != 1:
+        if done.status != 0 or not files.exists(arriving):
             said = done.stderr.strip() or done.stdout.strip()
             raise Unreachable(f"{path} could not be fetched from server {self.name}: {said or done.ending}", RESCUE)
-        files.rename(f"{folder}/{arrived[0]}", into)
+        files.rename(arriving, into)
 
     def _forget(self, path: str) -> None:
         """Remove a temporary file there. When that fails too, the first error matters more than a file in /var/tmp."""

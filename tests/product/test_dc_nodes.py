@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pathlib
 import shlex
+import tarfile
 from typing import TYPE_CHECKING, Optional
 
 import pytest
+from dc_box import Boxed, boxed
 from dc_fakes import HERE, THERE, FakePrograms, FakeWeb, Said, answers, datacenter, doors, says
 
+from sdcupgrade.dc import zones
 from sdcupgrade.dc.nodes import LocalNode, RemoteNode, run_on
 from sdcupgrade.errors import CommandFailed, Unreachable
 
@@ -148,3 +151,31 @@ def test_a_remote_stream_that_fails_leaves_nothing_on_either_side(tmp_path: path
 def test_a_local_stream_that_fails_is_an_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(CommandFailed, match="no space"):
         saved(tmp_path, HERE, FakePrograms(zfs=says((1, "", "no space"))))
+
+
+@pytest.fixture
+def luna(tmp_path: pathlib.Path) -> Boxed:
+    return boxed(tmp_path, "dc")
+
+
+def test_a_zone_far_away_is_handled_as_one_here(luna: Boxed) -> None:
+    vm = luna.vm("adminui0")
+    far = luna.dc.node(vm["server_uuid"])
+    text = "#!/usr/bin/bash\necho 'it is' \"$x\" \\ `y`\n"
+    zones.set_user_script(far, vm["uuid"], text)
+    assert zones.get(far, vm["uuid"]).user_script == text
+    zones.reprovision(far, vm["uuid"], vm["image_uuid"], 400)
+    luna.box.wait(180)
+    assert zones.setup_state(far, vm["uuid"]) is zones.SetupState.COMPLETE
+    assert zones.smf_problems(far, vm["uuid"]) == ()
+
+
+def test_logs_and_root_of_a_zone_far_away_come_here(luna: Boxed) -> None:
+    vm, kept = luna.vm("adminui0"), luna.box.folder / "var/sdcupgrade"
+    far = luna.dc.node(vm["server_uuid"])
+    assert far.collect(f"/zones/{vm['uuid']}/root", NAMES, "/var/sdcupgrade/logs.tar.gz", 1 << 30) == 0
+    zones.send_snapshot(far, vm["uuid"], "before", "/var/sdcupgrade/root.zfs", 60)
+    with tarfile.open(kept / "logs.tar.gz") as tar:
+        assert "var/svc/setup.log" in tar.getnames()
+    assert sorted(path.name for path in kept.iterdir()) == ["logs.tar.gz", "root.zfs"]
+    assert list((luna.box.root(vm["server_uuid"]) / "var/tmp").iterdir()) == []

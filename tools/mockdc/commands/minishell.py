@@ -52,6 +52,7 @@ class Shell:
     status: int = 0
     cwd: str = "/root"
     leaving: bool = False
+    pipefail: bool = False
 
     # --- reading ----------------------------------------------------------------------------------------------
     def run(self, script: str, stdin: bytes = b"") -> Result:
@@ -85,12 +86,14 @@ class Shell:
         return Result(done.status, tested.stdout + done.stdout, tested.stderr + done.stderr)
 
     def pipe(self, words: list[tuple[str, str]], stdin: bytes) -> Result:
-        """``A | B | C``: the status is that of the last."""
+        """``A | B | C``: the status is that of the last, under pipefail that of the last that failed."""
         negate = words[0] == ("word", "!")
-        done, said = Result(stdout=stdin), b""
+        done, said, failed = Result(stdout=stdin), b"", 0
         for part in split(words[1:] if negate else words, "|"):
             done = self.simple(part, done.stdout)
             said += done.stderr
+            failed = done.status or failed
+        done.status = failed if self.pipefail else done.status
         return Result(int(not done.status) if negate else done.status, done.stdout, said)
 
     # --- one command ------------------------------------------------------------------------------------------

@@ -220,6 +220,19 @@ def du(shell: Shell, argv: list[str], stdin: bytes) -> Result:
     return done
 
 
+def tee(shell: Shell, argv: list[str], stdin: bytes) -> Result:
+    """``tee FILE...``."""
+    for name in argv:
+        pathlib.Path(shell.real(name)).write_bytes(stdin)
+    return Result(stdout=stdin)
+
+
+def settings(shell: Shell, argv: list[str], stdin: bytes) -> Result:
+    """``set``: nothing but ``-o pipefail`` changes anything here."""
+    shell.pipefail = shell.pipefail or argv[-1:] == ["pipefail"]
+    return Result()
+
+
 def tar(shell: Shell, argv: list[str], stdin: bytes) -> Result:
     """``tar c|x|t [z] [v] f FILE [-C DIR] [NAME...]``; FILE may be ``-`` for stdout or stdin."""
     import io
@@ -315,7 +328,7 @@ TOOLS: dict[str, Tool] = {
         "echo": echo, "printf": printf, "test": test, "[": test, "cat": cat, "head": head, "tail": tail, "grep": grep,
         "wc": wc, "ls": ls, "rm": rm, "mkdir": mkdir, "cp": copy(False), "mv": copy(True), "touch": touch, "du": du,
         "tar": tar, "gtar": tar, "sleep": sleep, "hostname": hostname, "cd": cd, "exit": leave, "export": export,
-        "true": constant(0), ":": constant(0), "set": constant(0), "sync": constant(0), "false": constant(1),
+        "true": constant(0), ":": constant(0), "set": settings, "tee": tee, "sync": constant(0), "false": constant(1),
         "pwd": lambda shell, argv, stdin: _text(shell.cwd + "\n"),
         "uptime": lambda shell, argv, stdin: _text("up 80 day(s), 1 user, load average: 0.10, 0.10, 0.10\n"),
     }.items()
