@@ -12,7 +12,7 @@ from sdcupgrade.jsonvalue import Record
 from sdcupgrade.run.moves import pending_rollback, pending_upgrade
 from sdcupgrade.stages.execute import Options, carry_out, open_journal
 from sdcupgrade.stages.gate import refuse_moved_facts
-from sdcupgrade.stages.upgrade import in_order
+from sdcupgrade.stages.upgrade import begin, in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ def resume(site: Site, text: str, pause: Optional[str] = None) -> tuple[str, tup
     with site.locked("resume", work.name):
         journal = open_journal(site, work)
         run = journal.state.unfinished
+        if not journal.state.runs:
+            # killed before its first line, or never begun: from the beginning, through the gates
+            site.note(work.name, "the upgrade had not begun; beginning it")
+            return "upgrade", begin(site, plan, journal, Options(pause=pause or "each"))
         if run is None:
             site.note(work.name, "nothing to resume: no run of this upgrade was cut off; nothing was changed")
             return "resume", ()

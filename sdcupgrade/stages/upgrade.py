@@ -9,7 +9,9 @@ from sdcupgrade.stages.gate import health, refuse_moved_facts, refuse_unhealthy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sdcupgrade.plan.document import Plan
     from sdcupgrade.run.engine import Outcome
+    from sdcupgrade.run.journal import Journal
     from sdcupgrade.run.moves import Move
     from sdcupgrade.stages.execute import Options
     from sdcupgrade.stages.site import Site
@@ -24,16 +26,21 @@ def upgrade(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
     with site.locked("upgrade", work.name):
         journal = open_journal(site, work)
         refuse_unfinished(journal, work.name, "upgrade")
-        moves = pending_upgrade(plan, journal.state, options.step_options)
-        if not moves:
-            site.note(work.name, "every service of the plan is upgraded already; nothing was changed")
-            return ()
-        services = in_order(moves)
-        inventory = take(site.datacenter, services)
-        refuse_moved_facts(plan, inventory, {service.service for service in plan.services} - set(services))
-        refuse_unhealthy(site, health(site, inventory, plan), options.ignore)
-        site.confirm(f"Upgrade {', '.join(services)} in {plan.datacenter}, in this order?")
-        return carry_out(site, plan, journal, "upgrade", moves, options)
+        return begin(site, plan, journal, options)
+
+
+def begin(site: Site, plan: Plan, journal: Journal, options: Options) -> tuple[Outcome, ...]:
+    """Start it, under the lock: the gates, the question, the moves."""
+    moves = pending_upgrade(plan, journal.state, options.step_options)
+    if not moves:
+        site.note(plan.name, "every service of the plan is upgraded already; nothing was changed")
+        return ()
+    services = in_order(moves)
+    inventory = take(site.datacenter, services)
+    refuse_moved_facts(plan, inventory, {service.service for service in plan.services} - set(services))
+    refuse_unhealthy(site, health(site, inventory, plan), options.ignore)
+    site.confirm(f"Upgrade {', '.join(services)} in {plan.datacenter}, in this order?")
+    return carry_out(site, plan, journal, "upgrade", moves, options)
 
 
 def in_order(moves: tuple[Move, ...]) -> tuple[str, ...]:
