@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -99,7 +100,7 @@ class Process:
             os.makedirs(f"{self.root}/{folder}", exist_ok=True)
         self.files: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115 (outlive this)
         self.process = subprocess.Popen(
-            [tree.native("bash"), "-c", moved(script, self.root)],
+            [shutil.which("bash", path=dc.store.meta("machine_path")) or "/bin/bash", "-c", moved(script, self.root)],
             stdin=subprocess.DEVNULL, stdout=self.files[0], stderr=self.files[1], env=environment,
             cwd=f"{self.root}/root", start_new_session=True,
         )  # fmt: skip
