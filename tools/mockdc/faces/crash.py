@@ -26,8 +26,8 @@ __all__ = ["COUNTED", "Crash", "Crasher", "crashing"]
 
 
 class Crasher:
-    """Counts the calls through all doors, and raises Crash at the *at*-th: before it, after it, or in the middle of it
-    (``torn``: half a line appended; otherwise as before). 0 never crashes, and counts."""
+    """Counts the calls through all doors, and raises Crash at the *at*-th: before it, after it (even if it failed), or
+    in the middle of it (``torn``: half a line appended; otherwise as before). 0 never crashes, and counts."""
 
     def __init__(self, at: int, mode: str = "before") -> None:
         assert mode in MODES, mode
@@ -45,10 +45,11 @@ class Crasher:
             if self.mode == "torn" and name == "append":
                 function(words[0], words[1][: len(words[1]) // 2])
             self.crash(name, words)
-        result = function(*words, **named)
-        if mine:
-            self.crash(name, words)
-        return result
+        try:
+            return function(*words, **named)
+        finally:
+            if mine:
+                self.crash(name, words)
 
     def crash(self, name: str, words: tuple[Any, ...]) -> None:
         """The end: the kernel frees what the process had locked, and nothing else happens."""
@@ -82,13 +83,15 @@ class _Door:
             return lambda *words, **named: self._entered(name, function(*words, **named), words)
         if name not in COUNTED:
             return function
-        return lambda *words, **named: self._called(name, function, words, named)
+        if name == "lock":
+            function = self._locked
+        return lambda *words, **named: self._crasher.call(name, function, *words, **named)
 
-    def _called(self, name: str, function: Callable[..., Any], words: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        result = self._crasher.call(name, function, *words, **named)
-        if name == "lock" and result is not None:
-            self._crasher.remember(self._door.real(words[0]), result)
-        return result
+    def _locked(self, path: str, holder: str) -> Any:
+        lock = self._door.lock(path, holder)
+        if lock is not None:
+            self._crasher.remember(self._door.real(path), lock)
+        return lock
 
     @contextlib.contextmanager
     def _entered(self, name: str, context: Any, words: tuple[Any, ...]) -> Iterator[Any]:
