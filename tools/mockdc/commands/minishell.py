@@ -44,7 +44,7 @@ class Result:
 
 @dataclass
 class Shell:
-    """One shell on a node; *cwd* is a path of the node."""
+    """One shell on a node; *cwd* is a path below its *root*, which is the node's unless it is told otherwise."""
 
     dc: Datacenter
     server: str
@@ -53,6 +53,10 @@ class Shell:
     cwd: str = "/root"
     leaving: bool = False
     pipefail: bool = False
+    root: str = ""
+
+    def __post_init__(self) -> None:
+        self.root = self.root or str(self.dc.root(self.server))
 
     # --- reading ----------------------------------------------------------------------------------------------
     def run(self, script: str, stdin: bytes = b"") -> Result:
@@ -193,10 +197,9 @@ class Shell:
         return DOLLAR.sub(put, text)
 
     def real(self, path: str) -> str:
-        """Where a path of the node is on this machine: always below the node's root."""
+        """Where a path is on this machine: always below the root."""
         path = os.path.join(self.cwd, path)
-        root = str(self.dc.root(self.server))
-        return path if path == root or path.startswith(root + "/") else root + path
+        return path if path == self.root or path.startswith(self.root + "/") else self.root + path
 
 
 def read(path: str) -> bytes:

@@ -37,8 +37,7 @@ def guarded(name: str, tool: Tool) -> Tool:
 
 def _gz(shell: Shell, path: str) -> str:
     """A path as the node calls it."""
-    root = str(shell.dc.root(shell.server))
-    return path[len(root):] if path.startswith(root) else path
+    return path[len(shell.root):] if path.startswith(shell.root) else path
 
 
 def _text(text: str, status: int = 0) -> Result:
