@@ -63,7 +63,7 @@ def fault(options: argparse.Namespace) -> int:
 
     dc = box.find(options.root)
     try:
-        understood = faults.add(dc, " ".join(options.rule))
+        understood = faults.add(dc, options.rule[0] if len(options.rule) == 1 else shlex.join(options.rule))
     except (ValueError, KeyError, TypeError, AttributeError) as why:
         raise Problem(f"fault not understood: {why}") from why
     tree.faulty(dc).touch()
