@@ -33,6 +33,10 @@ KNOWN = frozenset((
 """The fields of a manifest that every IMGAPI with v2 manifests accepts (reference 3.1)."""
 
 
+OVERTAKEN = ("ImageUuidAlreadyExists", "ImageFilesImmutable")
+"""What IMGAPI says when somebody else imported the image at the same time: look again, once."""
+
+
 class Imgapi:
     """The client. Every method raises Unreachable, HttpError or BadAnswer."""
 
@@ -58,6 +62,14 @@ class Imgapi:
         False when it was active already. Raises Corrupt when IMGAPI holds other bytes under that uuid, BadAnswer when
         the image is there but disabled.
         """
+        try:
+            return self._store(manifest, path, admin_uuid)
+        except HttpError as error:
+            if error.code not in OVERTAKEN:
+                raise
+            return self._store(manifest, path, admin_uuid)
+
+    def _store(self, manifest: Mapping[str, Json], path: str, admin_uuid: str) -> bool:
         wanted = Image.read(Record(dict(manifest), "manifest"))
         found = self._cleared(wanted)
         if found is not None and found.state == "active":
@@ -106,8 +118,6 @@ class Imgapi:
         try:
             self._post_import(body)
         except HttpError as error:
-            if error.code == "ImageUuidAlreadyExists" and self.image(str(manifest["uuid"])) is not None:
-                return
             if error.code not in ("OwnerDoesNotExist", "InvalidParameter", "ValidationFailed", "AccountDoesNotExist"):
                 raise
             adapted = {key: value for key, value in body.items() if key in KNOWN}

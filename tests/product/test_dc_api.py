@@ -45,6 +45,12 @@ def test_cnapi_s_500_for_a_bad_parameter_is_a_refusal() -> None:
         api((ONE, always(500, {"code": "InvalidParameters", "message": "Request parameters failed"}))).json("/servers")
 
 
+@pytest.mark.parametrize("body", [b"<html>", b"[]"])
+def test_an_error_without_a_restify_body_keeps_its_status(body: bytes) -> None:
+    with pytest.raises(HttpError, match="refused with 404"):
+        api((ONE, always(404, body))).json("/")
+
+
 def test_what_is_not_json_is_a_bad_answer_that_names_the_call() -> None:
     with pytest.raises(BadAnswer, match="sapi: GET /mode: not valid JSON"):
         api((ONE, always(200, b"<html>"))).json("/mode")

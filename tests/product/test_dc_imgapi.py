@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from dc_box import Boxed, boxed
-from dc_fakes import FakeWeb
+from dc_fakes import FakeWeb, always
 
 from sdcupgrade.dc.imgapi import Imgapi
 from sdcupgrade.errors import BadAnswer, Corrupt, HttpError, Unreachable
@@ -127,7 +127,7 @@ def imgapi(handler: OneImage) -> Imgapi:
     return Imgapi(FakeWeb({"http://i": handler}), lambda: ("http://i",))
 
 
-def test_channels_are_never_sent(tmp_path: pathlib.Path) -> None:
+def test_channels_are_never_sent() -> None:
     handler = OneImage()
     imgapi(handler).store(MANIFEST, FILE, "admin")
     assert "channels" not in handler.imports[0]
@@ -151,6 +151,45 @@ def test_a_disabled_image_is_left_to_the_operator() -> None:
     with pytest.raises(BadAnswer, match="disabled") as error:
         imgapi(OneImage(**{**MANIFEST, "state": "disabled"})).store(MANIFEST, FILE, "admin")
     assert error.value.hint == "sdc-imgadm enable u"
+
+
+def test_somebody_who_imports_at_the_same_time_is_let_pass() -> None:
+    class Overtaken(OneImage):
+        def __call__(self, line: str, body: bytes) -> tuple[int, Any]:
+            if "action=import" in line:
+                self.image = {**MANIFEST, "state": "active"}
+                return 409, {"code": "ImageUuidAlreadyExists", "message": "exists"}
+            return super().__call__(line, body)
+
+    assert imgapi(Overtaken()).store(MANIFEST, FILE, "admin") is False
+
+
+def test_other_bytes_stored_than_sent_are_noticed() -> None:
+    class Careless(OneImage):
+        def __call__(self, line: str, body: bytes) -> tuple[int, Any]:
+            status, value = super().__call__(line, body)
+            return (status, {**value, "files": []}) if line.startswith("PUT") else (status, value)
+
+    with pytest.raises(Corrupt, match="stored other bytes"):
+        imgapi(Careless()).store(MANIFEST, FILE, "admin")
+
+
+def test_a_manifest_without_a_file_cannot_be_stored() -> None:
+    with pytest.raises(BadAnswer, match="names no file"):
+        imgapi(OneImage()).store({**MANIFEST, "files": []}, FILE, "admin")
+
+
+def test_deleting_what_is_gone_is_fine() -> None:
+    client = Imgapi(FakeWeb({"http://i": always(404, {"code": "ResourceNotFound"})}), lambda: ("http://i",))
+    client.delete("u")
+    assert client.image("u") is None
+
+
+def test_an_imgapi_that_refuses_to_tell_is_not_an_absent_image() -> None:
+    client = Imgapi(FakeWeb({"http://i": always(403, {"code": "OperatorOnly"})}), lambda: ("http://i",))
+    for ask in (client.image, client.delete):
+        with pytest.raises(HttpError):
+            ask("u")
 
 
 def test_an_activation_that_did_not_take_is_noticed() -> None:

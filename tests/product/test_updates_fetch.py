@@ -240,6 +240,17 @@ def test_the_first_failure_keeps_the_others_from_starting(tmp_path: pathlib.Path
     assert {url.split("/")[4] for url, _ in download.server.asked} == {"u0"}
 
 
+def test_ctrl_c_keeps_what_is_there(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*futures: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    download = Download(tmp_path, *(Wanted(f"u{number}", DATA) for number in range(9)))
+    monkeypatch.setattr("concurrent.futures.wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        download.run(parallel=1)
+    assert len(download.server.asked) < 9
+
+
 def test_progress_adds_up(tmp_path: pathlib.Path) -> None:
     download = Download(tmp_path, ONE, Wanted("u2", DATA))
     download.run()
