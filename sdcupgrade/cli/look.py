@@ -35,7 +35,7 @@ def status(session: Session, options: Namespace) -> int:
     from sdcupgrade.stages.status import status
 
     found = status(session.site, options.name)
-    session.say(pretty(found.to_json()) if options.json else status_text(found))
+    session.say(pretty(found.to_json()) if options.json else status_text(found, session.narrow))
     return 0
 
 
@@ -45,7 +45,7 @@ def check_arguments(parser: ArgumentParser) -> None:
 
 def check(session: Session, options: Namespace) -> int:
     """All health checks; exit status 4 when one fails."""
-    from sdcupgrade.cli.show import findings_table
+    from sdcupgrade.cli.show import findings_table, remedy_lines
     from sdcupgrade.dc.inventory import take
     from sdcupgrade.stages.gate import health
 
@@ -53,7 +53,12 @@ def check(session: Session, options: Namespace) -> int:
     _show(session, findings_table(findings), options)
     failed = sorted({finding.id for finding in findings if not finding.ok})
     if failed:
-        raise Unhealthy(f"{len(failed)} checks failed: {', '.join(failed)}", "the remedies are in the table above")
+        if not options.json:
+            for line in remedy_lines(findings):
+                session.say(line)
+        raise Unhealthy(
+            f"{len(failed)} checks failed: {', '.join(failed)}", "the remedies are above; nothing was changed"
+        )
     return 0
 
 

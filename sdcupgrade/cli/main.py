@@ -11,13 +11,13 @@ import sys
 from contextlib import suppress
 
 from sdcupgrade.cli.commands import find
-from sdcupgrade.errors import Bug, Interrupted, NotHere, SdcupgradeError
+from sdcupgrade.errors import Bug, Interrupted, NotHere, SdcupgradeError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Mapping, Sequence
-    from typing import Optional, TextIO
+    from typing import NoReturn, Optional, TextIO
 
     from sdcupgrade.cli.commands import Command
     from sdcupgrade.doors import Doors
@@ -67,7 +67,11 @@ def _parse(command: Command, words: Sequence[str]) -> Namespace:
     from argparse import ArgumentParser
     from importlib import import_module
 
-    parser = ArgumentParser(f"sdcupgrade {command.name}", description=command.help, allow_abbrev=False)
+    class Parser(ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(f"{command.name}: {message}", f"see sdcupgrade {command.name} --help")
+
+    parser = Parser(f"sdcupgrade {command.name}", description=command.help, allow_abbrev=False)
     getattr(import_module(command.module), f"{command.name}_arguments")(parser)
     return parser.parse_args(words)
 
@@ -98,11 +102,14 @@ def _run(
 
 
 def _tell(err: TextIO, why: SdcupgradeError, log: Optional[Log] = None) -> int:
-    """Message, hint and where to read more, on stderr; the exit status."""
+    """Message, hint and where to read more, a line each, on stderr; the exit status."""
+    from sdcupgrade.ui.words import one_line
+
+    hint = why.hint or why.advice
     with suppress(BrokenPipeError, ValueError):
-        err.write(f"sdcupgrade: {why.message}\n")
-        if why.hint:
-            err.write(f"  next: {why.hint}\n")
+        err.write(f"sdcupgrade: {one_line(why.message)}\n")
+        if hint:
+            err.write(f"  next: {one_line(hint)}\n")
         if log is not None and log.path and not log.trouble and why.status != Interrupted.status:
             err.write(f"  log: {log.path}\n")
         err.flush()

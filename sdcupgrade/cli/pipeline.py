@@ -32,7 +32,7 @@ def prepare(session: Session, options: Namespace) -> int:
 
     choices = Choices(options.channel, options.refresh, options.fresh, options.allow_downgrade)
     prepared = prepare(session.site, options.spec, choices)
-    session.say(plan_table(prepared.draft))
+    session.say(plan_table(prepared.draft, session.narrow))
     if prepared.draft.refusals:
         for line in refusal_lines(prepared.draft):
             session.say(line)
@@ -126,7 +126,8 @@ def _closing(session: Session, text: str, command: str, outcomes: Sequence[Outco
     if outcomes:
         from sdcupgrade.cli.show import closing_table
 
-        session.say(closing_table(session.site.prepared(text)[1], command, outcomes))
+        plan = session.site.prepared(text)[1]
+        session.say(closing_table(plan, command, outcomes, session.narrow))
         name = _name(text)
         if command == "upgrade":
             session.say(f"To go back: sdcupgrade rollback {name} [service ...]")

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from sdcupgrade.ui.terminal import Terminal
 
 
+WIDE = 120
+"""Columns that the tables of plans and statuses take, when names are of the usual length."""
+
+
 @dataclass(frozen=True)
 class Session:
     """*out* takes answers; the story goes through *terminal* to stderr."""
@@ -29,6 +33,16 @@ class Session:
     terminal: Terminal
     out: TextIO
     err: TextIO
+
+    @property
+    def narrow(self) -> bool:
+        """Whether answers go to a terminal that is too narrow for a table with everything in it."""
+        if not self.out.isatty():
+            return False
+        try:
+            return os.get_terminal_size(self.out.fileno()).columns < WIDE
+        except OSError:
+            return True
 
     def say(self, text: str) -> None:
         """A line of the answer, on stdout."""

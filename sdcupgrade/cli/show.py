@@ -37,15 +37,29 @@ def version(image: Optional[ImageRef]) -> str:
     return short(image.version) if image.version else f"{image.uuid} (unknown)"
 
 
+def _table(columns: tuple[str, ...], rows: Sequence[dict[str, str]], narrow: bool) -> str:
+    """On a narrow terminal without the instance (the service and a 0, as a rule) and the branch of versions."""
+    if not narrow:
+        return Table(columns, columns, rows).render()
+    stamps = [{**row, "from": stamp(row["from"]), "to": stamp(row["to"])} for row in rows]
+    return Table(columns, tuple(name for name in columns if name != "instance"), stamps).render()
+
+
+def stamp(text: str) -> str:
+    """The time in a version without its branch, where there is one."""
+    last = text.rpartition("-")[2]
+    return last if len(last) == len("20240118T001122Z") and last.endswith("Z") else text
+
+
 def short(text: str) -> str:
     """A version without the hash at its end: branches may have dashes, so it is read from the right (reference 3.2)."""
     name, _, hash = text.rpartition("-g")
     return name if name and len(hash) in (7, 8) else text
 
 
-def plan_table(draft: Draft) -> str:
+def plan_table(draft: Draft, narrow: bool = False) -> str:
     """The plan for review: a row a service, then what it downloads, what cannot be undone and what else is to know."""
-    table = Table(PLAN_COLUMNS, PLAN_COLUMNS, [_plan_row(row) for row in draft.rows]).render()
+    table = _table(PLAN_COLUMNS, [_plan_row(row) for row in draft.rows], narrow)
     return table + "".join(f"{line}\n" for line in _plan_lines(draft))
 
 
@@ -90,20 +104,22 @@ def _grouped(findings: Sequence[Finding]) -> Iterator[tuple[str, Finding]]:
         yield ", ".join(finding.subject for finding in same), same[0]
 
 
-def closing_table(plan: Plan, command: str, outcomes: Sequence[Outcome]) -> str:
+def closing_table(plan: Plan, command: str, outcomes: Sequence[Outcome], narrow: bool = False) -> str:
     """What a run did, a row a service."""
     services = {service.service: service for service in plan.services}
     lines = []
     for outcome in outcomes:
         service = services[outcome.service]
         before, after = version(service.current), version(service.target)
+        if narrow:
+            before, after = stamp(before), stamp(after)
         if command == "rollback":
             before, after = after, before
         lines.append(Line(outcome.service, service.alias or "-", before, after, outcome.verdict, outcome.seconds))
     return closing(lines, sum(outcome.seconds for outcome in outcomes))
 
 
-def status_text(status: Status) -> str:
+def status_text(status: Status, narrow: bool = False) -> str:
     """The status for people."""
     columns = ("service", "instance", "from", "to", "state", "duration")
     rows = [
@@ -117,12 +133,8 @@ def status_text(status: Status) -> str:
         }
         for service in status.services
     ]
-    return (
-        f"Upgrade {status.name}: {status.phase}\n"
-        + "".join(_doing(status))
-        + Table(columns, columns, rows).render()
-        + (f"Next: {status.next}\n")
-    )
+    table = _table(columns, rows, narrow)
+    return f"Upgrade {status.name}: {status.phase}\n" + "".join(_doing(status)) + table + f"Next: {status.next}\n"
 
 
 def _doing(status: Status) -> Iterator[str]:
@@ -135,7 +147,7 @@ def _doing(status: Status) -> Iterator[str]:
         yield f"    {status.waiting}\n"
     for service in status.services:
         if service.message and service.standing == "failed":
-            yield f"Failed: {service.service}: {service.message}\n"
+            yield f"Failed: {service.service}: {words.one_line(service.message)}\n"
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
@@ -151,4 +163,11 @@ def findings_table(findings: Sequence[Finding]) -> Table:
         }
         for finding in findings
     ]
-    return Table(columns, columns, rows)
+    return Table(columns, columns[:-1], rows)
+
+
+def remedy_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """What to do about the checks that failed."""
+    for finding in findings:
+        if not finding.ok and finding.remedy:
+            yield f"{finding.id}: {finding.remedy}"

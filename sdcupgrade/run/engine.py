@@ -15,22 +15,13 @@ from sdcupgrade.model import Event, Verdict
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol
 
     from sdcupgrade.doors.clock import Clock
     from sdcupgrade.model import Emit
     from sdcupgrade.plan.document import Step
     from sdcupgrade.run.journal import Journal
     from sdcupgrade.run.moves import Move
-
-    class Action(Protocol):
-        """One step, ready to be carried out; both may be asked again after a crash, and raise SdcupgradeError."""
-
-        def is_done(self) -> bool:
-            """Whether reality already shows it done."""
-
-        def apply(self) -> None:
-            """Do it, and return when it is done."""
+    from sdcupgrade.steps.registry import Action
 
     Build = Callable[[Step], Action]
 

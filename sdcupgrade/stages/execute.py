@@ -78,6 +78,18 @@ def refuse_unfinished(journal: Journal, name: str, command: str) -> None:
         )
 
 
+def announce(site: Site, plan: Plan, services: Sequence[str], backwards: bool = False) -> None:
+    """What will happen, a line a service, before the question."""
+    by_name = {service.service: service for service in plan.services}
+    for name in services:
+        service = by_name[name]
+        current = service.current.version or service.current.uuid if service.current else "no image"
+        target = service.target.version or service.target.uuid
+        before, after = (target, current) if backwards else (current, target)
+        where = f"{service.alias} on {service.hostname}" if service.alias else "in SAPI only"
+        site.note(name, f"{name}, {where}: {before} -> {after}")
+
+
 def carry_out(
     site: Site, plan: Plan, journal: Journal, command: str, moves: Sequence[Move], options: Options
 ) -> tuple[Outcome, ...]:

@@ -10,7 +10,7 @@ from sdcupgrade.dc.inventory import take
 from sdcupgrade.errors import BadInput
 from sdcupgrade.jsonvalue import Record
 from sdcupgrade.run.moves import pending_rollback, pending_upgrade
-from sdcupgrade.stages.execute import Options, carry_out, open_journal
+from sdcupgrade.stages.execute import Options, announce, carry_out, open_journal
 from sdcupgrade.stages.gate import refuse_moved_facts
 from sdcupgrade.stages.upgrade import begin, in_order
 
@@ -49,6 +49,7 @@ def resume(site: Site, text: str, pause: Optional[str] = None) -> tuple[str, tup
                 # what was being replaced may be half-way, and is mended by going on
                 refuse_moved_facts(plan, take(site.datacenter, down=begun), begun)
         services = in_order(moves)
+        announce(site, plan, services, backwards=run.command == "rollback")
         site.confirm(f"Go on with the {run.command} of {', '.join(services) or work.name} in {plan.datacenter}?")
         return run.command, carry_out(site, plan, journal, run.command, moves, options)
 

@@ -8,7 +8,7 @@ turn.
 from __future__ import annotations
 
 from sdcupgrade.run.moves import pending_rollback
-from sdcupgrade.stages.execute import carry_out, open_journal, refuse_unfinished
+from sdcupgrade.stages.execute import announce, carry_out, open_journal, refuse_unfinished
 from sdcupgrade.stages.upgrade import in_order
 
 TYPE_CHECKING = False
@@ -29,5 +29,7 @@ def rollback(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
             which = ", ".join(options.services) or "no service of this plan"
             site.note(work.name, f"nothing to roll back: {which} was not changed by it, or is rolled back already")
             return ()
-        site.confirm(f"Roll back {', '.join(in_order(moves))} in {plan.datacenter}, in this order?")
+        services = in_order(moves)
+        announce(site, plan, services, backwards=True)
+        site.confirm(f"Roll back {', '.join(services)} in {plan.datacenter}, in this order?")
         return carry_out(site, plan, journal, "rollback", moves, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sdcupgrade.dc.inventory import take
 from sdcupgrade.run.moves import pending_upgrade
-from sdcupgrade.stages.execute import carry_out, open_journal, refuse_unfinished
+from sdcupgrade.stages.execute import announce, carry_out, open_journal, refuse_unfinished
 from sdcupgrade.stages.gate import health, refuse_moved_facts, refuse_unhealthy
 
 TYPE_CHECKING = False
@@ -39,6 +39,7 @@ def begin(site: Site, plan: Plan, journal: Journal, options: Options) -> tuple[O
     inventory = take(site.datacenter, services)
     refuse_moved_facts(plan, inventory, {service.service for service in plan.services} - set(services))
     refuse_unhealthy(site, health(site, inventory, plan), options.ignore)
+    announce(site, plan, services)
     site.confirm(f"Upgrade {', '.join(services)} in {plan.datacenter}, in this order?")
     return carry_out(site, plan, journal, "upgrade", moves, options)
 

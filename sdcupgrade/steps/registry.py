@@ -16,12 +16,21 @@ from sdcupgrade.steps import keep, names, settle, setup, zone
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
     from sdcupgrade.dc.access import Datacenter
     from sdcupgrade.doors import Doors
     from sdcupgrade.model import Emit
     from sdcupgrade.plan.document import Step
-    from sdcupgrade.run.engine import Action
+
+    class Action(Protocol):
+        """One step, ready to be carried out; both may be asked again after a crash, and raise SdcupgradeError."""
+
+        def is_done(self) -> bool:
+            """Whether reality already shows it done."""
+
+        def apply(self) -> None:
+            """Do it, and return when it is done."""
 
     Maker = Callable[[Record, Step, "World"], Action]
 
