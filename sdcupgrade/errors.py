@@ -10,11 +10,13 @@ from __future__ import annotations
 class SdcupgradeError(Exception):
     """The base of everything raised on purpose.
 
-    *message* says what happened, *hint* what to do next (one line, a command where there is one).
+    *message* says what happened, *hint* what to do next (one line, a command where there is one). The operator reads
+    the *advice* of the class where nobody who raised it knew better.
     """
 
     status = 1
     reference = "failed"
+    advice = ""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -89,6 +91,7 @@ class Unreachable(SdcupgradeError):
 
     status = 69
     reference = "unreachable"
+    advice = "see whether it is up (sdcupgrade check), then type the same command again"
 
 
 class Bug(SdcupgradeError):
@@ -103,6 +106,7 @@ class StorageError(SdcupgradeError):
 
     status = 73
     reference = "storage"
+    advice = "see what is wrong with that path, then type the same command again"
 
 
 class LockHeld(SdcupgradeError):
@@ -117,6 +121,7 @@ class BadAnswer(SdcupgradeError):
 
     status = 76
     reference = "bad-answer"
+    advice = "the log has what was asked; ask it by hand, mend what answers so, then type the same command again"
 
 
 class NotHere(SdcupgradeError):
@@ -131,6 +136,7 @@ class Corrupt(SdcupgradeError):
 
     status = 79
     reference = "corrupt"
+    advice = "nothing was imported; type the same command again, or tell the keeper of the updates server"
 
 
 class Interrupted(SdcupgradeError):
@@ -145,6 +151,7 @@ class CommandFailed(SdcupgradeError):
 
     status = 71
     reference = "command-failed"
+    advice = "the log has the whole command; run it by hand to see more, then type the same sdcupgrade command again"
 
 
 class HttpError(BadAnswer):

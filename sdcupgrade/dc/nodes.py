@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sdcupgrade.doors.run import Completed
 from sdcupgrade.errors import BadAnswer, CommandFailed, StorageError, Unreachable
 from sdcupgrade.jsonvalue import Record, loads
+from sdcupgrade.ui.words import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,8 +187,8 @@ RESCUE = "sdc-oneachnode needs the sdc zone, rabbitmq and the server's ur agent:
 
 def failed(node: Node, done: Completed) -> CommandFailed:
     """The error for a program that exited non-zero on *node*, in the program's own words."""
-    words = done.stderr.strip() or done.stdout.strip() or "it said nothing"
-    return CommandFailed(f"{' '.join(done.argv[:4])} on {node.name} {done.ending}: {words[-1000:]}")
+    said = one_line(done.stderr) or one_line(done.stdout) or "it said nothing"
+    return CommandFailed(f"{' '.join(done.argv[:4])} on {node.name} {done.ending}: {said[-1000:]}")
 
 
 def _oneachnode(uuids: Collection[str], timeout_s: float) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ elsewhere (a pipe, ``TERM=dumb``) progress is a line each 10 s or 10 %.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdcupgrade.model import Verdict
 from sdcupgrade.ui import words
@@ -88,6 +88,7 @@ class Plain:
         self._lock = _lock()
 
     def __call__(self, event: Event) -> None:
+        event = _on_one_line(event)
         with self._lock:
             if event.kind == "progress":
                 self._progress(event)
@@ -146,6 +147,7 @@ class Live:
         self._lock = _lock()
 
     def __call__(self, event: Event) -> None:
+        event = _on_one_line(event)
         with self._lock:
             line = self._take(event)
             if line is not None:
@@ -226,6 +228,11 @@ class _Complete:
         known = event.what in self._subjects
         self._subjects.add(event.what)
         return known
+
+
+def _on_one_line(event: Event) -> Event:
+    """*event* with a text of one line, whatever a program said in it."""
+    return replace(event, text=words.one_line(event.text))
 
 
 def _sentence(event: Event, style: Style) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers and foreign words as people read them."""
 
 from __future__ import annotations
 
@@ -29,3 +29,9 @@ def duration(seconds: float) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 service``, ``3 services``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def one_line(text: str) -> str:
+    """*text* as one line that any terminal can show: lines joined by ``; ``, ``?`` for what cannot be printed."""
+    lines = (line.strip() for line in text.expandtabs(1).splitlines())
+    return "".join(char if char.isprintable() else "?" for char in "; ".join(line for line in lines if line))
