@@ -130,6 +130,15 @@ def test_vmadm_goes_on_when_its_caller_is_killed(new_box: Box) -> None:
     assert new_box.instance(vm["alias"])["reprovisions"] == 1
 
 
+def test_a_file_that_a_redirection_wrote_is_found(lab: Box, tmp_path: pathlib.Path) -> None:
+    for folder in ("/tmp", "/var/tmp", str(tmp_path)):
+        name = f"{folder}/mockdc-{lab.root.parent.name}-{os.getpid()}.json"
+        (lab.root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        uuid = lab.instance("dhcpd0")["uuid"]
+        lab.says(f"echo '{{\"quota\":31}}' > {name}; cat {name}; vmadm update {uuid} -f {name}; command rm {name}")
+    assert lab.instance("dhcpd0")["vm"]["quota"] == 31
+
+
 def test_output_that_nobody_reads_is_no_trouble(coal: Box) -> None:
     done = coal.sh("set -o pipefail; vmadm list | head -1; echo ${PIPESTATUS[0]} >&2")
     assert done.stdout.startswith("UUID")

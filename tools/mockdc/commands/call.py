@@ -38,10 +38,13 @@ class Call:
         self.stderr.write(text.encode("utf-8", "surrogateescape") + b"\n")
 
     def real(self, path: str) -> str:
-        """Where a path given by the caller is on this machine: below the node's root when it is there (or when its
-        folder is), else as it stands."""
+        """Where a path given by the caller is on this machine: below the node's root when it is there, or when its
+        folder is and this machine has no such file of its own (a shell's redirection writes there); else as it
+        stands."""
         root = str(self.dc.root(self.server))
         if not path.startswith("/") or path == root or path.startswith(root + "/"):
             return path
         inside = root + path
-        return inside if os.path.exists(inside) or os.path.isdir(os.path.dirname(inside)) else path
+        if os.path.exists(inside) or (os.path.isdir(os.path.dirname(inside)) and not os.path.exists(path)):
+            return inside
+        return path
