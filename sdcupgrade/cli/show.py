@@ -31,10 +31,10 @@ _CHANGES = {
 
 
 def version(image: Optional[ImageRef]) -> str:
-    """As short as it can be told: branch and stamp of the version, or the uuid of an image that nobody knows."""
+    """An image in a cell of a table; of an unknown one its uuid, said to be unknown."""
     if image is None:
         return "-"
-    return short(image.version) if image.version else f"{image.uuid} (unknown)"
+    return image.short if image.version else f"{image.uuid} (unknown)"
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[dict[str, str]], narrow: bool) -> str:
@@ -49,12 +49,6 @@ def stamp(text: str) -> str:
     """The time in a version without its branch, where there is one."""
     last = text.rpartition("-")[2]
     return last if len(last) == len("20240118T001122Z") and last.endswith("Z") else text
-
-
-def short(text: str) -> str:
-    """A version without the hash at its end: branches may have dashes, so it is read from the right (reference 3.2)."""
-    name, _, hash = text.rpartition("-g")
-    return name if name and len(hash) in (7, 8) else text
 
 
 def plan_table(draft: Draft, narrow: bool = False) -> str:
@@ -126,8 +120,8 @@ def status_text(status: Status, narrow: bool = False) -> str:
         {
             "service": service.service,
             "instance": service.alias or "-",
-            "from": short(service.current) or "-",
-            "to": short(service.target),
+            "from": service.current or "-",
+            "to": service.target,
             "state": service.standing,
             "duration": words.duration(service.seconds) if service.seconds else "-",
         }

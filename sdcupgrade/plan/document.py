@@ -61,6 +61,13 @@ class ImageRef:
     version: str
     published_at: str
 
+    @property
+    def short(self) -> str:
+        """Branch and stamp of the version, without the hash: it is read from the right, for branches may have dashes
+        (reference 3.2). The uuid of an image whose version nobody knows."""
+        name, _, hash = self.version.rpartition("-g")
+        return (name if name and len(hash) in (7, 8) else self.version) or self.uuid
+
 
 @dataclass(frozen=True)
 class Facts:

@@ -83,9 +83,8 @@ def announce(site: Site, plan: Plan, services: Sequence[str], backwards: bool = 
     by_name = {service.service: service for service in plan.services}
     for name in services:
         service = by_name[name]
-        current = service.current.version or service.current.uuid if service.current else "no image"
-        target = service.target.version or service.target.uuid
-        before, after = (target, current) if backwards else (current, target)
+        current = service.current.short if service.current else "no image"
+        before, after = (service.target.short, current) if backwards else (current, service.target.short)
         where = f"{service.alias} on {service.hostname}" if service.alias else "in SAPI only"
         site.note(name, f"{name}, {where}: {before} -> {after}")
 

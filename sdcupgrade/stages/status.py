@@ -89,8 +89,8 @@ def _service(service: ServicePlan, state: State) -> ServiceStatus:
     return ServiceStatus(
         service=service.service,
         alias=service.alias,
-        current=service.current.version or service.current.uuid if service.current else "",
-        target=service.target.version or service.target.uuid,
+        current=service.current.short if service.current else "",
+        target=service.target.short,
         standing="failed" if failed and where == Standing.PARTLY.value else where,
         seconds=round(sum(step.seconds for step in steps), 1),
         message=failed[-1] if failed else "",

@@ -239,7 +239,7 @@ def _sentence(event: Event, style: Style) -> str:
     """The line that a started, verdict, note or warning leaves; those of a step are indented below its service."""
     indent = "  " if "service" in event.detail else ""
     if event.verdict is not None:
-        took = f" ({words.duration(event.seconds)})" if event.seconds else ""
+        took = f" ({words.duration(event.seconds)})" if event.seconds >= 0.05 else ""
         return f"{indent}{style.mark(event.verdict)} {event.text}{took}"
     if event.kind == "warning":
         return f"{indent}{style.paint('warning', YELLOW)}: {event.text}"
