@@ -105,11 +105,12 @@ def stop(dc: Datacenter, uuid: str, force: bool = False) -> None:
 
 
 def halt(dc: Datacenter, uuid: str) -> None:
-    """The zone begins to shut down."""
+    """The zone begins to shut down, and will end even if the program that asked for it does not live to see that."""
     with dc.store.transaction():
         vm, zone = must(dc, uuid)
         silence(dc, zone)
         zone["stops"] += 1
+        dc.later(zone["durations"]["stop"], "zone-halted", vm=uuid, boot=zone["boot"])
         dc.store.put("zone", uuid, zone)
         vm["state"] = "stopping"
         vm["zone_state"] = "shutting_down"
@@ -135,6 +136,13 @@ def halted(dc: Datacenter, uuid: str) -> None:
         touch_vm(dc, vm)
 
 
+def zone_halted(dc: Datacenter, vm: str, boot: int) -> None:
+    """Event: the zone has shut itself down."""
+    found, zone = dc.store.get("vm", vm), dc.store.get("zone", vm)
+    if found and zone and zone["boot"] == boot and found["zone_state"] == "shutting_down":
+        halted(dc, vm)
+
+
 def start(dc: Datacenter, uuid: str) -> None:
     """Boot a stopped zone; its services come up by and by. Raises VmError."""
     vm, _ = must(dc, uuid)
@@ -146,13 +154,18 @@ def start(dc: Datacenter, uuid: str) -> None:
         vm, zone = must(dc, uuid)
         running(dc, vm)
         zone["starts"] += 1
-        zone["boot"] += 1
-        if zonefiles.exists(dc, vm, "var/svc/setup_complete"):
-            imported(dc, zone, zone["durations"]["online"])
-        else:
-            dc.later(FETCH_EVERY_S, "first-boot", vm=uuid, boot=zone["boot"], attempt=1)
+        boots(dc, vm, zone)
         dc.store.put("zone", uuid, zone)
         touch_vm(dc, vm)
+
+
+def boots(dc: Datacenter, vm: Doc, zone: Doc) -> None:
+    """The zone comes up; one that was never set up whole tries that (again). The caller stores the zone."""
+    zone["boot"] += 1
+    if zonefiles.exists(dc, vm, "var/svc/setup_complete"):
+        imported(dc, zone, zone["durations"]["online"])
+    else:
+        dc.later(FETCH_EVERY_S, "first-boot", vm=vm["uuid"], boot=zone["boot"], attempt=1)
 
 
 def running(dc: Datacenter, vm: Doc, state: str = "running") -> None:
@@ -176,9 +189,10 @@ def lost(dc: Datacenter, uuid: str) -> None:
 def boot_again(dc: Datacenter, uuid: str) -> None:
     """The zone's server is back: zones that ran boot again."""
     vm, zone = must(dc, uuid)
-    if vm["zone_state"] == "running" and vm["state"] == "running":
-        zone["boot"] += 1
-        imported(dc, zone, zone["durations"]["online"])
+    if vm["zone_state"] == "shutting_down":
+        halted(dc, uuid)
+    elif vm["zone_state"] == "running" and vm["state"] in {"running", "provisioning"}:
+        boots(dc, vm, zone)
         dc.store.put("zone", uuid, zone)
 
 
@@ -305,6 +319,7 @@ def provision_expired(dc: Datacenter, vm: str, boot: int) -> None:
 
 ACTIONS: dict[str, Callable[..., None]] = {
     "vm-agent": vm_agent,
+    "zone-halted": zone_halted,
     "first-boot": first_boot,
     "zone-import": zone_import,
     "zone-set-up": zone_set_up,
