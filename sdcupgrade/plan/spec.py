@@ -54,6 +54,10 @@ class Spec:
     targets: tuple[Target, ...]
     where: str
 
+    def values(self) -> dict[str, str]:
+        """What it says, by service."""
+        return {target.service: target.value for target in self.targets}
+
 
 def parse_spec(text: Union[str, bytes], where: str) -> Spec:
     """The spec in *text*; *where* names it in messages. Raises BadInput for the first thing that is wrong."""

@@ -43,6 +43,7 @@ class Downloaded:
 def download(site: Site, text: str, parallel: int = PARALLEL) -> Downloaded:
     """Have all images of the plan active in IMGAPI and installed where they will be needed."""
     work, plan = site.prepared(text)
+    work.refuse_edited_spec(site.doors.files)
     with site.locked("download", work.name):
         missing = [one for one in plan.downloads if not _active(site, one)]
         files = site.doors.files

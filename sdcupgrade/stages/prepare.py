@@ -72,7 +72,7 @@ def prepare(site: Site, text: str, choices: Choices) -> Prepared:
     draft = planner.draft(inventory, targets, _images(source, inventory, targets), options)
     if draft.refusals:
         return Prepared(work, draft)
-    return Prepared(work, draft, _write(site, work, path, draft, choices.fresh))
+    return Prepared(work, draft, _write(site, work, spec, draft, choices.fresh))
 
 
 def _read_spec(site: Site, path: str) -> Spec:
@@ -115,21 +115,21 @@ def _images(source: Source, inventory: Inventory, targets: Mapping[str, Image]) 
     return images
 
 
-def _write(site: Site, work: WorkDir, spec: str, draft: Draft, fresh: bool) -> Optional[str]:
-    """The work dir, whole; the plan last, because a work dir with a plan is a finished one."""
+def _write(site: Site, work: WorkDir, spec: Spec, draft: Draft, fresh: bool) -> Optional[str]:
+    """The work dir; where an old one was moved to."""
     plan = draft.plan
     if plan is None:
         raise PlanMoved("there is no plan to write")
-    files = site.doors.files
-    if files.listdir(work.path):
-        with site.locked("prepare", work.name):  # never from under a run that is at work in it
-            moved = work.create(files, site.doors.clock, spec, fresh)
-        site.note(work.name, f"the old work dir is kept as {moved}")
-    else:
-        moved = work.create(files, site.doors.clock, spec)
-    for path, text in draft.inputs.items():
-        files.write(path, text.encode("utf-8"))
-    files.write(work.rollback, pretty(summary.rollback_json(plan)).encode())
-    files.write(work.spec, pretty(summary.spec_json(plan)).encode())
-    files.write(work.plan, pretty(document.to_json(plan)).encode())
+    files, clock = site.doors.files, site.doors.clock
+    contents = {
+        **draft.inputs,
+        work.rollback: pretty(summary.rollback_json(plan)),
+        work.spec: pretty(summary.spec_json(plan)),
+        work.plan: pretty(document.to_json(plan)),
+    }
+    if not files.listdir(work.path):
+        return work.create(files, clock, spec, contents)
+    with site.locked("prepare", work.name):  # never from under a run that is at work in it
+        moved = work.create(files, clock, spec, contents, fresh)
+    site.note(work.name, f"the old work dir is kept as {moved}")
     return moved

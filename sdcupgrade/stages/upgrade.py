@@ -23,6 +23,7 @@ def upgrade(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
     Raises Refused, PlanMoved, Unhealthy or Declined before anything is changed, StepFailed or Interrupted after.
     """
     work, plan = site.prepared(text)
+    work.refuse_edited_spec(site.doors.files)
     with site.locked("upgrade", work.name):
         journal = open_journal(site, work)
         refuse_unfinished(journal, work.name, "upgrade")
