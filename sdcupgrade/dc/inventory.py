@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdcupgrade.dc.survey import survey
-from sdcupgrade.errors import NoInput, Unreachable
+from sdcupgrade.doors.clock import iso
+from sdcupgrade.errors import BadAnswer, NoInput, Unreachable
 from sdcupgrade.model import Instance, Inventory, Service, Space
 
 TYPE_CHECKING = False
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Optional, TypeVar
 
     from sdcupgrade.dc.access import Datacenter
-    from sdcupgrade.dc.sapi import SapiInstance
+    from sdcupgrade.dc.sapi import Application, SapiInstance
     from sdcupgrade.dc.survey import Surveyed
     from sdcupgrade.dc.zones import Zone
     from sdcupgrade.model import Image, Server
@@ -49,8 +50,9 @@ def take(
     themselves, without cnapi only this headnode is a server, without imgapi no image is known.
     Raises Unreachable, HttpError, BadAnswer or CommandFailed.
     """
+    here = dc.local_zones()  # first, because it also tells the addresses at which the services are asked
     application = dc.sapi.application("sdc")
-    parts = _parts(dc, application.uuid, down)
+    parts = _parts(dc, application.uuid, {zone.uuid: zone for zone in here}, down)
     instances = _instances(parts)
     servers = _without("cnapi", down, lambda: _servers(dc, instances), lambda: (dc.headnode.as_server(),))
     dc.hostnames.update({server.uuid: server.hostname for server in servers})
@@ -59,14 +61,13 @@ def take(
     known: tuple[Image, ...] = _without("imgapi", down, dc.imgapi.active, lambda: ())
     active = {image.uuid: image for image in known}
     images: dict[str, Image] = _without("imgapi", down, lambda: _running_images(dc, instances, active), dict)
-    channel = application.metadata.get("update_channel")
     return Inventory(
         datacenter_name=dc.headnode.datacenter_name,
         dns_domain=dc.headnode.dns_domain,
         admin_uuid=dc.headnode.admin_uuid,
         headnode_uuid=dc.headnode.uuid,
         application_uuid=application.uuid,
-        update_channel=channel if isinstance(channel, str) and channel else None,
+        update_channel=_update_channel(application),
         servers=servers,
         services=parts.services,
         instances=instances,
@@ -75,8 +76,19 @@ def take(
         installed={uuid: one.images for uuid, one in looked.items()},
         common_user_script=_common_user_script(dc),
         space=_space(dc, instances, looked),
-        taken_at=_iso(dc.doors.clock.time()),
+        taken_at=iso(dc.doors.clock.time()),
     )
+
+
+def _update_channel(application: Application) -> Optional[str]:
+    """The datacenter's own channel. Anything but text is refused: the server's default would be a guess."""
+    channel = application.metadata.get("update_channel")
+    if channel is None or channel == "":
+        return None
+    if not isinstance(channel, str):
+        hint = "set it: sdcadm channel set NAME; or use --channel"
+        raise BadAnswer(f"sapi: the update_channel of the sdc application is {channel!r}, not text", hint)
+    return channel
 
 
 def _without(service: str, down: Collection[str], ask: Callable[[], T], instead: Callable[[], T]) -> T:
@@ -89,11 +101,10 @@ def _without(service: str, down: Collection[str], ask: Callable[[], T], instead:
         return instead()
 
 
-def _parts(dc: Datacenter, application_uuid: str, down: Collection[str]) -> _Parts:
+def _parts(dc: Datacenter, application_uuid: str, here: Mapping[str, Zone], down: Collection[str]) -> _Parts:
     services = dc.sapi.services(application_uuid)
     ours = {service.uuid for service in services}
     records = tuple(record for record in dc.sapi.instances() if record.service_uuid in ours)
-    here = {zone.uuid: zone for zone in dc.local_zones()}
     elsewhere = _without(
         "vmapi", down, lambda: _believed(dc, records, here), lambda: _asked_there(dc, records, here)
     )
@@ -195,6 +206,9 @@ def _common_user_script(dc: Datacenter) -> Optional[str]:
         return dc.doors.files.read(COMMON_USER_SCRIPT).decode("utf-8")
     except NoInput:
         return None
+    except UnicodeDecodeError as why:
+        hint = "copy it again from default/user-script.common of the USB key (sdc-usbkey mount)"
+        raise BadAnswer(f"{COMMON_USER_SCRIPT}: not UTF-8 text (byte {why.start + 1})", hint) from why
 
 
 def _space(dc: Datacenter, instances: Iterable[Instance], looked: Mapping[str, Surveyed]) -> Space:
@@ -206,10 +220,3 @@ def _space(dc: Datacenter, instances: Iterable[Instance], looked: Mapping[str, S
         imgapi=room or 0,
         pools={uuid: one.available.get("zones", 0) for uuid, one in looked.items()},
     )
-
-
-def _iso(seconds: float) -> str:
-    import datetime
-
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
