@@ -95,6 +95,7 @@ class Furnisher:
         self.dc.store.set_meta("config", config)
         self.dc.store.set_meta("quota_zero_breaks", self.spec.get("quota_zero_breaks", True))
         self.dc.store.set_meta("channels", CHANNELS)
+        self.dc.store.set_meta("bare", not self.services)
         self.dc.store.set_meta("sapi_mode", "full")
 
     def wide(self) -> bool:

@@ -261,6 +261,23 @@ def listen(dc: Datacenter, before: dict[str, int]) -> list[Listener]:
     return listeners
 
 
+@contextlib.contextmanager
+def running(dc: Datacenter) -> Iterator[dict[str, int]]:
+    """The same ports served by threads of this process, for tests that bring their own datacenter; time passes only as
+    its clock says."""
+    (dc.folder / ".mockdc" / "run").mkdir(parents=True, exist_ok=True)
+    listeners = listen(dc, {})
+    threads = [threading.Thread(target=listener.serve_forever, args=(0.02,)) for listener in listeners]
+    for thread in threads:
+        thread.start()
+    try:
+        yield listeners[0].ports
+    finally:
+        for listener in listeners:
+            listener.shutdown()
+            listener.server_close()
+
+
 def announce(dc: Datacenter, ports: dict[str, int]) -> None:
     """Write down where everything listens, for :func:`mockdc.faces.tree.environment` and for the next server."""
     def url(api: str) -> str:
