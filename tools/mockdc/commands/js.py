@@ -221,6 +221,8 @@ class Parser:
             sign = self.take(".", "[", "(", "++", "--")
             if sign == ".":
                 name = self.text
+                if self.kind != "name":
+                    raise JsError(f"SyntaxError: {self.unexpected()}")
                 self.step()
                 term = Place(self.value(term), lambda scope, name=name: name)  # type: ignore[misc]  # a default binds
             elif sign == "[":

@@ -224,6 +224,8 @@ def tokens(script: str) -> list[tuple[str, str]]:
             if first and NOT_UNDERSTOOD.match(match["word"]):
                 raise ShellError(f"{match['word']} is more than this shell knows")
             found.append(("word", match["word"]))
+    if found.count(("word", "if")) != found.count(("word", "fi")):
+        raise ShellError("if without fi")
     return found
 
 
@@ -235,8 +237,6 @@ def pipeline(words: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str, 
             inside = False
         elif not inside and kind == "op" and text in {"\n", ";", "&&", "||", "&"}:
             return words[:at], text, words[at + 1 :]
-    if inside:
-        raise ShellError("if without fi")
     return words, ";", []
 
 

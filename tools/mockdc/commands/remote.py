@@ -118,8 +118,9 @@ class Process:
 
     def said(self, file: IO[bytes]) -> bytes:
         """What the script wrote, with the node's own paths."""
-        file.seek(0)
-        return file.read().replace(self.root.encode() + b"/", b"/")
+        with file:
+            file.seek(0)
+            return file.read().replace(self.root.encode() + b"/", b"/")
 
 
 REDIRECTED = re.compile(r"""((?:^|[^<>&\\])[<>]{1,2}\s*)(['"]?)(/[^\s;|&<>]+)""", re.MULTILINE)
