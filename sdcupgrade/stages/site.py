@@ -1,6 +1,7 @@
 """What every stage works on: the doors, the datacenter behind them, somebody who listens, and the documents on disk.
 
-Stages say what happens in which order; nothing here decides anything.
+Stages say what happens in which order; nothing here decides anything. Plan, work dir and lock are imported where they
+are used: commands that only look pay for every module.
 """
 
 from __future__ import annotations
@@ -12,11 +13,7 @@ from functools import cached_property
 from sdcupgrade.doors.clock import iso
 from sdcupgrade.doors.run import is_alive
 from sdcupgrade.errors import Declined, PlanMoved
-from sdcupgrade.jsonvalue import loads
 from sdcupgrade.model import Event
-from sdcupgrade.plan import document
-from sdcupgrade.run import lock
-from sdcupgrade.run.workdir import Named, WorkDir
 
 ORPHAN_LIMIT_S = 420.0
 """Longer than a zone's stop (60 s) and provision (300 s) together (reference 6.1)."""
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from sdcupgrade.log import Log
     from sdcupgrade.model import Emit
     from sdcupgrade.plan.document import Plan
+    from sdcupgrade.run.workdir import WorkDir
     from sdcupgrade.updates.source import Source
 
     class Operator(Protocol):
@@ -95,6 +93,8 @@ class Site:
     @contextmanager
     def locked(self, command: str, name: str) -> Iterator[None]:
         """Hold the datacenter's lock. Raises LockHeld."""
+        from sdcupgrade.run import lock
+
         self._outwait_orphans(command)
         started = iso(self.doors.clock.time())
         holder = lock.Holder(self.who.pid, self.who.user, self.who.host, started, command, name)
@@ -105,6 +105,8 @@ class Site:
 
     def _outwait_orphans(self, command: str) -> None:
         """A program that a killed run started goes on, and holds that run's lock: wait for its end, never double it."""
+        from sdcupgrade.run import lock
+
         began = self.doors.clock.monotonic()
         while (holder := lock.holder_now(self.doors.files)) is not None and not is_alive(holder.pid):
             waited = self.doors.clock.monotonic() - began
@@ -116,6 +118,10 @@ class Site:
 
     def prepared(self, text: str) -> tuple[WorkDir, Plan]:
         """The work dir and the plan of the upgrade that the operator named. Raises NoInput, Refused or PlanMoved."""
+        from sdcupgrade.jsonvalue import loads
+        from sdcupgrade.plan import document
+        from sdcupgrade.run.workdir import Named, WorkDir
+
         named = Named.of(text)
         work = WorkDir(named.name)
         work.check(self.doors.files, named)
