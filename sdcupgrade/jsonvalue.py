@@ -38,7 +38,16 @@ def loads(text: str | bytes, where: str, error: type[SdcupgradeError] = BadAnswe
         value: Json = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
         return value
     except (ValueError, RecursionError) as why:
-        raise error(f"{where}: not valid JSON: {why}", hint) from why
+        raise error(f"{where}: not valid JSON: {_reason(why, text)}", hint) from why
+
+
+def _reason(why: Exception, text: str | bytes) -> str:
+    """The parser's words; what is no JSON from its first character on is shown by its beginning."""
+    if not text.strip():
+        return "it is empty"
+    if getattr(why, "pos", None) != 0 or isinstance(text, bytes):
+        return str(why)
+    return f"{why}: it begins {text[:40]!r}"
 
 
 def dumps(value: object) -> str:

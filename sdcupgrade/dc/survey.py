@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sdcupgrade.dc.nodes import run_on
 from sdcupgrade.dc.zones import installed_images
-from sdcupgrade.errors import CommandFailed, Unreachable
+from sdcupgrade.errors import BadAnswer, CommandFailed, Unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sdcupgrade.dc.access import Datacenter
     from sdcupgrade.doors.run import Completed
 
-ZFS = ("zfs", "list", "-Hp", "-d", "1", "-t", "filesystem", "-o", "name,available", "zones")
+POOL = "zones"
+ZFS = ("zfs", "list", "-Hp", "-d", "1", "-t", "filesystem", "-o", "name,available", POOL)
 IMGADM = ("imgadm", "list", "-j")
 REMOTE_S = 120.0
 
@@ -62,7 +63,7 @@ def _here(dc: Datacenter) -> Surveyed:
     for done in (pool, images):
         if done.status != 0:
             raise CommandFailed(f"{' '.join(done.argv)} {done.ending}: {done.stderr.strip()}")
-    return Surveyed(installed_images(images.stdout, "imgadm list -j"), _available(pool.stdout))
+    return Surveyed(installed_images(images.stdout, "imgadm list -j"), _available(pool.stdout, "zfs list"))
 
 
 def _answers(dc: Datacenter, servers: Sequence[str], line: str) -> dict[str, Union[Completed, str]]:
@@ -86,11 +87,16 @@ def _there(dc: Datacenter, servers: Sequence[str]) -> dict[str, Union[Surveyed, 
             found[uuid] = f"{line} {answer.ending} there: {answer.stderr.strip()}"
         else:
             pool, bracket, images = answer.stdout.partition("[")
-            where = f"imgadm list -j on {dc.hostnames.get(uuid, uuid)}"
-            found[uuid] = Surveyed(installed_images(bracket + images, where), _available(pool))
+            where = f"on {dc.hostnames.get(uuid, uuid)}"
+            installed = installed_images(bracket + images, f"imgadm list -j {where}")
+            found[uuid] = Surveyed(installed, _available(pool, f"zfs list {where}"))
     return found
 
 
-def _available(text: str) -> dict[str, int]:
+def _available(text: str, where: str) -> dict[str, int]:
+    """Raises BadAnswer for text without the pool: no pool is not the same as no room."""
     pairs = (line.split("\t") for line in text.splitlines() if "\t" in line)
-    return {pair[0]: int(pair[1]) for pair in pairs if pair[1].isdigit()}
+    found = {pair[0]: int(pair[1]) for pair in pairs if pair[1].isdigit()}
+    if POOL not in found:
+        raise BadAnswer(f"{where} tells nothing of the pool {POOL}; it begins {text[:40]!r}")
+    return found

@@ -10,8 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sdcupgrade.errors import BadInput, PlanMoved, Unhealthy
+from sdcupgrade.jsonvalue import Record
 from sdcupgrade.plan.document import Change
 from sdcupgrade.plan.facts import check_facts
+from sdcupgrade.steps.setup import saved_text
+from sdcupgrade.ui import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +34,14 @@ def refuse_moved_facts(plan: Plan, inventory: Inventory, begun: Collection[str])
             "the datacenter is not what the plan was made from: " + "; ".join(differences) + "; nothing was changed",
             f"prepare again: sdcupgrade prepare {plan.name}.json --fresh",
         )
+
+
+def refuse_altered_inputs(site: Site, plan: Plan) -> None:
+    """That every text which ``prepare`` saved, for the way up and the way back, is as it was. Raises PlanMoved."""
+    for service in plan.services:
+        for step in (*service.steps, *service.rollback):
+            if "file" in step.params:
+                saved_text(site.doors.files, Record(dict(step.params), f"plan: step {step.id}", BadInput))
 
 
 def health(site: Site, inventory: Inventory, plan: Optional[Plan] = None) -> tuple[Finding, ...]:
@@ -55,13 +66,17 @@ def refuse_unhealthy(site: Site, findings: tuple[Finding, ...], ignore: tuple[tu
     failed = [finding for finding in findings if not finding.ok]
     for finding in failed:
         if finding.id in reasons:
-            site.warn(finding.id, f"ignored ({reasons[finding.id]}): {finding.subject}: {finding.evidence}")
+            site.warn(finding.id, f"ignored ({reasons[finding.id]}): {_said(finding)}")
     standing = [finding for finding in failed if finding.id not in reasons]
     for finding in standing:
-        site.warn(finding.id, f"{finding.subject}: {finding.evidence}; {finding.remedy}")
+        site.warn(finding.id, _said(finding) + (f"; {finding.remedy}" if finding.remedy else ""))
     if standing:
         ids = sorted({finding.id for finding in standing})
         raise Unhealthy(
-            f"{len(standing)} health checks failed ({', '.join(ids)}); nothing was changed",
+            f"{words.plural(len(ids), 'health check')} failed ({', '.join(ids)}); nothing was changed",
             f"mend them, or go on all the same with --ignore {ids[0]}='why it does not matter'",
         )
+
+
+def _said(finding: Finding) -> str:
+    return ": ".join(part for part in (finding.id, finding.subject, finding.evidence) if part)

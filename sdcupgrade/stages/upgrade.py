@@ -5,7 +5,7 @@ from __future__ import annotations
 from sdcupgrade.dc.inventory import take
 from sdcupgrade.run.moves import pending_upgrade
 from sdcupgrade.stages.execute import announce, carry_out, open_journal, refuse_unfinished
-from sdcupgrade.stages.gate import health, refuse_moved_facts, refuse_unhealthy
+from sdcupgrade.stages.gate import health, refuse_altered_inputs, refuse_moved_facts, refuse_unhealthy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def begin(site: Site, plan: Plan, journal: Journal, options: Options) -> tuple[O
         site.note(plan.name, "every service of the plan is upgraded already; nothing was changed")
         return ()
     services = in_order(moves)
+    refuse_altered_inputs(site, plan)
     inventory = take(site.datacenter, services)
     refuse_moved_facts(plan, inventory, {service.service for service in plan.services} - set(services))
     refuse_unhealthy(site, health(site, inventory, plan), options.ignore)

@@ -8,29 +8,35 @@ it is used (reference record 26: sdcadm once wrote the user-script where nobody 
 from __future__ import annotations
 
 from sdcupgrade.dc import zones
-from sdcupgrade.errors import BadAnswer, PlanMoved
+from sdcupgrade.errors import BadAnswer, NoInput, PlanMoved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
+    from sdcupgrade.doors.files import Files
     from sdcupgrade.jsonvalue import Record
     from sdcupgrade.plan.document import Step
     from sdcupgrade.steps.registry import World
 
 
-def _saved_text(world: World, params: Record) -> Optional[str]:
-    """The text of the file that ``prepare`` kept, checked against the plan's digest; None means "no such key"."""
+def saved_text(files: Files, params: Record) -> Optional[str]:
+    """The text of the file that ``prepare`` kept, by the params ``file`` and ``sha256``; None means "no such key".
+
+    Raises PlanMoved when the file is gone, or is not of that digest.
+    """
     path = params.text_or("file", None)
     if path is None:
         return None
     import hashlib
 
-    data = world.doors.files.read(path)
+    hint = "put the file back as it was, or prepare again with --fresh"
+    try:
+        data = files.read(path)
+    except NoInput as why:
+        raise PlanMoved(f"{path}, saved when the plan was made, is gone; nothing was done with it", hint) from why
     if hashlib.sha256(data).hexdigest() != params.text("sha256"):
-        raise PlanMoved(
-            f"{path} is not what was saved when the plan was made", "put the file back, or prepare again with --fresh"
-        )
+        raise PlanMoved(f"{path} is not what was saved when the plan was made; nothing was done with it", hint)
     return data.decode("utf-8")
 
 
@@ -44,10 +50,10 @@ class UserScript:
         self.params = params
 
     def is_done(self) -> bool:
-        return zones.get(self.node, self.vm).user_script == _saved_text(self.world, self.params)
+        return zones.get(self.node, self.vm).user_script == saved_text(self.world.doors.files, self.params)
 
     def apply(self) -> None:
-        zones.set_user_script(self.node, self.vm, _saved_text(self.world, self.params))
+        zones.set_user_script(self.node, self.vm, saved_text(self.world.doors.files, self.params))
         if not self.is_done():
             raise BadAnswer(f"VM {self.vm}: the user-script read back is not the one that was written")
 
@@ -61,10 +67,10 @@ class ServiceUserScript:
         self.params = params
 
     def is_done(self) -> bool:
-        return self.world.dc.sapi.service(self.service).user_script == _saved_text(self.world, self.params)
+        return self.world.dc.sapi.service(self.service).user_script == saved_text(self.world.doors.files, self.params)
 
     def apply(self) -> None:
-        self.world.dc.sapi.set_metadata(self.service, "user-script", _saved_text(self.world, self.params))
+        self.world.dc.sapi.set_metadata(self.service, "user-script", saved_text(self.world.doors.files, self.params))
 
 
 class ServiceImage:
