@@ -19,6 +19,7 @@ from mockdc.commands.remote import TooLate, run_script, start
 
 if TYPE_CHECKING:
     from mockdc.commands.call import Call
+    from mockdc.commands.remote import Running
     from mockdc.core.store import Doc
 
 __all__ = ["run_script", "sdc_oneachnode"]
@@ -27,6 +28,8 @@ DISCOVERY_S = 4.0
 EXECUTION_S = 60.0
 ANSWER_S = 0.3
 """What a node that is there takes to say so."""
+AT_ONCE = 16
+"""Nodes served at a time: a thousand nodes share one machine here."""
 LONG = (("all", "a"), ("computeonly", "c"), ("nodes", "n"), ("putfile", "p"), ("getfile", "g"), ("dir", "d"),
         ("clobber", "X"), ("discovery-timeout", "t"), ("exectimeout", "T"), ("json", "j"), ("jsonstream", "J"),
         ("immediate", "I"), ("oneline", "N"), ("quiet", "q"), ("verbose", "v"), ("listonly", "l"), ("help", "h"))
@@ -147,17 +150,22 @@ def work(call: Call, asked: Asked, nodes: list[Doc]) -> list[Doc]:
         return [carried(node, lambda node=node: give(call, asked, node)) for node in nodes]  # type: ignore[misc]
     if asked.put:
         return [carried(node, lambda node=node: take(call, asked, node)) for node in nodes]  # type: ignore[misc]
-    running = [(node, start(call.dc, node["uuid"], asked.command)) for node in nodes]
     results = []
-    for node, script in running:
-        try:
-            ran = script.result(asked.execution_s)
-            told = {"exit_status": ran.status, "stdout": text(ran.stdout), "stderr": text(ran.stderr)}
-            results.append(answer(node, result=told))
-        except TooLate:
-            message = f"timed out after {asked.execution_s:g} seconds"
-            results.append(answer(node, error={"message": message, "name": "TimeoutError", "code": "ETIMEDOUT"}))
+    for first in range(0, len(nodes), AT_ONCE):
+        begun = [(node, start(call.dc, node["uuid"], asked.command)) for node in nodes[first : first + AT_ONCE]]
+        results += [outcome(node, script, asked.execution_s) for node, script in begun]
     return results
+
+
+def outcome(node: Doc, script: Running, limit_s: float) -> Doc:
+    """What came of one node's script."""
+    try:
+        ran = script.result(limit_s)
+    except TooLate:
+        message = f"timed out after {limit_s:g} seconds"
+        return answer(node, error={"message": message, "name": "TimeoutError", "code": "ETIMEDOUT"})
+    told = {"exit_status": ran.status, "stdout": text(ran.stdout), "stderr": text(ran.stderr)}
+    return answer(node, result=told)
 
 
 def text(data: bytes) -> str:
