@@ -2,8 +2,8 @@
 
 :class:`UrllibHttp` is used twice: for the datacenter's own services (no proxy of the operator's) and for the updates
 server (proxies of the environment, TLS verified always). What urllib is told, about redirects, credentials, proxies and
-certificates, is in :mod:`sdcupgrade.doors.opener`; here are limits, the words for what went wrong, and the log. urllib
-is imported at the first request: it costs 18 ms and 7 MiB. Left out: retries, connections that serve twice.
+certificates, is in :mod:`sdcupgrade.doors.opener`; here are the limits and the log. urllib is imported at the first
+request: it costs 18 ms and 7 MiB. Left out: retries, and connections that serve more than one request.
 """
 
 from __future__ import annotations
@@ -149,21 +149,20 @@ class UrllibHttp:
         from sdcupgrade.doors.opener import checked
 
         checked(url)
-        request = Request(url, headers=dict(headers or {}), method=method)
+        sent = dict(headers or {})
         if isinstance(body, FileBody):
-            request.add_header("Content-Length", str(body.size))
-            request.data = self._pieces(body)
-        else:
-            request.data = body
+            sent["Content-Length"] = str(body.size)
+        data = self._pieces(body) if isinstance(body, FileBody) else body
+        request = Request(url, data, sent, method=method)
         answer: HTTPResponse = self._opened().open(request, timeout=timeout_s)
         return answer
 
     def _opened(self) -> OpenerDirector:
         """One opener, and with it one TLS context, for all requests and threads."""
         if self._opener is None:
-            from sdcupgrade.doors import opener
+            from sdcupgrade.doors import opener, tls
 
-            self._opener = opener.opener(self._cafile, self._environ, self._proxy, self._proxy == ENVIRONMENT)
+            self._opener = opener.make_opener(self._proxy, lambda: tls.context(self._cafile, self._environ))
         return self._opener
 
     def _pieces(self, body: FileBody) -> Iterator[bytes]:
@@ -213,7 +212,7 @@ class UrllibStream:
 
     def __init__(self, answer: HTTPResponse, url: str, timeout_s: float, monotonic: Callable[[], float]) -> None:
         self.status = answer.status
-        self.headers = _lower(answer)
+        self.headers: Mapping[str, str] = _lower(answer)
         self.received = 0
         self._answer = answer
         self._url = url
@@ -260,52 +259,12 @@ def _lower(answer: HTTPResponse) -> dict[str, str]:
 @contextmanager
 def _explained(method: str, url: str, timeout_s: float) -> Iterator[None]:
     """Turn everything that is not an answer into Unreachable with a reason that a person understands."""
-    from http.client import HTTPException
+    from sdcupgrade.doors.opener import NO_ANSWER, reason_and_hint
 
     try:
         yield
-    except (OSError, UnicodeError, HTTPException) as why:
-        reason, hint = _reason(why, timeout_s)
+    except NO_ANSWER as why:
+        reason, hint = reason_and_hint(why, timeout_s)
         raise Unreachable(f"{method} {url}: {reason}", hint) from why
     except ValueError as why:  # http.client's word for a header that would break the request
         raise BadInput(f"{method} {url}: {why}") from why
-
-
-def _reason(why: Exception, timeout_s: float) -> tuple[str, str]:
-    """What went wrong, and what to look at."""
-    import socket
-    from http.client import HTTPException, RemoteDisconnected
-    from urllib.error import HTTPError, URLError
-
-    if isinstance(why, HTTPError):  # all others are answers: this is a redirect that urllib refused to follow
-        why.close()
-        return why.msg, "see what answers there"
-    if isinstance(why, URLError) and isinstance(why.reason, Exception):
-        why = why.reason
-    if isinstance(why, (socket.gaierror, UnicodeError)):
-        return "the name does not resolve", "check the name, and the resolvers in /etc/resolv.conf"
-    if isinstance(why, (socket.timeout, TimeoutError)):
-        return f"timed out after {timeout_s:g} s", "see whether the service is up, and whether a firewall is in between"
-    if isinstance(why, ConnectionRefusedError):
-        return "connection refused", "see whether the service is up: sdcupgrade check"
-    if isinstance(why, RemoteDisconnected):
-        return "the connection was closed before an answer came", RETRY
-    if isinstance(why, HTTPException):
-        return f"the answer is not HTTP: {str(why) or type(why).__name__}", "see what listens there"
-    return _tls_reason(why) or _system_reason(why)
-
-
-def _tls_reason(why: Exception) -> Optional[tuple[str, str]]:
-    """By the names of the classes: a Python without ssl has none of them."""
-    kind = type(why).__name__
-    if kind == "SSLCertVerificationError":
-        detail = getattr(why, "verify_message", "") or str(why)
-        return f"its certificate is not to be trusted: {detail}", "name the right authority: SSL_CERT_FILE=FILE"
-    if kind.startswith("SSL"):
-        return f"TLS failed: {why}", "see whether the server speaks TLS 1.2 or newer on that port"
-    return None
-
-
-def _system_reason(why: Exception) -> tuple[str, str]:
-    text = why.strerror if isinstance(why, OSError) and why.strerror else str(why)
-    return text or type(why).__name__, "see whether the service is up: sdcupgrade check"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sdcupgrade.doors import Doors
 from sdcupgrade.doors.clock import RealClock
 from sdcupgrade.doors.files import RootedFiles
-from sdcupgrade.doors.http import ENVIRONMENT, SocketHttp
+from sdcupgrade.doors.http import ENVIRONMENT, UrllibHttp
 from sdcupgrade.doors.run import SubprocessRunner, child_environment
 from sdcupgrade.log import Log
 
@@ -43,8 +43,8 @@ def real_doors(
     admin = environ.get("SDCUPGRADE_ADMIN_PROXY") or None
     return Doors(
         run=SubprocessRunner(child_environment(environ), log, files, notice),
-        admin=SocketHttp(log, files, proxy=admin, environ=environ),
-        web=SocketHttp(log, files, proxy=ENVIRONMENT, cafile=cafile, environ=environ),
+        admin=UrllibHttp(log, files, proxy=admin, environ=environ),
+        web=UrllibHttp(log, files, proxy=ENVIRONMENT, cafile=cafile, environ=environ),
         files=files,
         clock=RealClock(),
     )

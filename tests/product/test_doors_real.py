@@ -21,7 +21,8 @@ def test_everything_is_below_the_root(tmp_path: pathlib.Path) -> None:
     assert doors.run.run(["cat", doors.files.real("/var/x")]).stdout == "x"
 
 
-def test_the_admin_proxy_is_for_the_datacenter_only(tmp_path: pathlib.Path) -> None:
+def test_the_admin_proxy_is_for_the_datacenter_only(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with stage() as proxy, stage() as server:
         environ = {"SDCUPGRADE_ROOT": str(tmp_path), "SDCUPGRADE_ADMIN_PROXY": proxy.url}
         doors = real_doors(environ, NullLog())
