@@ -26,6 +26,7 @@ import contextlib
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -48,6 +49,8 @@ class Store:
         self._local = threading.local()
         self._mutex = threading.RLock()
         self._shared = self._connect() if path == ":memory:" else None
+        if self._shared is not None:
+            weakref.finalize(self, self._shared.close)  # python 3.13 warns of a connection that nobody closed
         with self.transaction():
             pass
 
