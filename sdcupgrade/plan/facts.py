@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from sdcupgrade.model import Instance, Inventory, Service
-    from sdcupgrade.plan.document import Plan
+    from sdcupgrade.plan.document import Plan, ServicePlan
 
 MISSING = "missing"
 """The state of an instance that SAPI has and no VM stands behind (see :class:`sdcupgrade.model.Instance`)."""
@@ -68,12 +68,22 @@ def check_facts(plan: Plan, inventory: Inventory, begun: Collection[str] = ()) -
     for item in plan.services:
         if item.service in begun:
             continue
+        moved += _drift(inventory, item)
         count = len(zones(inventory, item.service))
         if count > 1:
             moved.append(f"{item.service}: has {count} zones now")
         else:
             moved += _differences(item.service, item.facts, facts(inventory, item.service))
     return moved
+
+
+def _drift(inventory: Inventory, item: ServicePlan) -> list[str]:
+    """Where SAPI and the VMs no longer agree; the plan was made while they did."""
+    found = inventory.instances_of(item.service)
+    ghosts = [f"{item.service}: SAPI has instance {one.uuid} without a VM now" for one in found if one.state == MISSING]
+    if not item.facts.service_uuid:
+        return ghosts
+    return ghosts + [f"{item.service}: SAPI no longer lists {one.alias}" for one in found if not one.in_sapi]
 
 
 def _differences(service: str, planned: Facts, now: Facts) -> list[str]:

@@ -149,8 +149,11 @@ def _check_service(service: str, where: str) -> None:
             f"{where}: {service} is an agent, and agents are not zones: they run in the global zone of every server",
             f"take {service!r} out of the spec; `sdcadm experimental update-agents` upgrades agents",
         )
-    if stack.find(service) is None:
+    entry = stack.find(service)
+    if entry is None:
         raise BadInput(f"{where}: unknown service {service!r}", _suggestion(service))
+    if entry.retired:
+        raise BadInput(f"{where}: {service} is not upgraded: {entry.retired}", f"take {service!r} out of the spec")
 
 
 def _suggestion(service: str) -> str:

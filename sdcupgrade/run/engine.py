@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sdcupgrade.doors.clock import Clock
     from sdcupgrade.model import Emit
-    from sdcupgrade.plan.document import Step
+    from sdcupgrade.plan.document import ServicePlan, Step
     from sdcupgrade.run.journal import Journal
     from sdcupgrade.run.moves import Move
     from sdcupgrade.steps.registry import Action
@@ -70,13 +70,15 @@ class Engine:
         """Carry out *moves*. Raises StepFailed at the first that fails, Interrupted on Ctrl-C or a no at a pause."""
         outcomes: list[Outcome] = []
         services = _grouped(moves)
+        planned = {move.service.service: move.service for move in moves}
         for number, (service, steps) in enumerate(services):
             left = tuple(name for name, _ in services[number + 1 :])
             try:
                 outcomes.append(self._service(service, steps))
                 go_on = not left or self.between(service, left)
             except StepFailed as failed:
-                raise StepFailed(self._text(failed.message, outcomes, left), self._hint(service)) from failed.__cause__
+                text = failed.message + self._spared(planned[service])
+                raise StepFailed(self._text(text, outcomes, left), self._hint(service)) from failed.__cause__
             except (KeyboardInterrupt, Interrupted) as why:
                 text = f"interrupted at {service}"
                 raise Interrupted(self._text(text, outcomes, left), self._hint(service)) from why
@@ -159,6 +161,13 @@ class Engine:
         done = ", ".join(outcome.service for outcome in outcomes) or "none"
         seen = f" Evidence: {self.evidence}." if self.evidence else ""
         return f"{what}. Done in this run: {done}. Not touched: {', '.join(left) or 'none'}.{seen}"
+
+    def _spared(self, planned: ServicePlan) -> str:
+        """Words of relief, when the failure came before anything was taken down."""
+        state = self.journal.state
+        steps = (*planned.steps, *planned.rollback)
+        begun = any(state.begun(step.id) for step in steps if step.disruptive)
+        return "" if begun else f". Nothing disruptive was begun at {planned.service}"
 
     def _hint(self, service: str) -> str:
         back = f"sdcupgrade rollback {self.name} {service}"

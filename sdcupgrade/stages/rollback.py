@@ -8,12 +8,13 @@ turn.
 from __future__ import annotations
 
 from sdcupgrade.run.moves import pending_rollback
-from sdcupgrade.stages.execute import announce, carry_out, open_journal, refuse_unfinished
+from sdcupgrade.stages.execute import announce, carry_out, open_journal, refuse_unfinished, who
 from sdcupgrade.stages.upgrade import in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sdcupgrade.run.engine import Outcome
+    from sdcupgrade.run.journal import Journal
     from sdcupgrade.stages.execute import Options
     from sdcupgrade.stages.site import Site
 
@@ -28,8 +29,16 @@ def rollback(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
         if not moves:
             which = ", ".join(options.services) or "no service of this plan"
             site.note(work.name, f"nothing to roll back: {which} was not changed by it, or is rolled back already")
+            _close(site, journal, options)
             return ()
         services = in_order(moves)
         announce(site, plan, services, backwards=True)
         site.confirm(f"Roll back {', '.join(services)} in {plan.datacenter}, in this order?")
         return carry_out(site, plan, journal, "rollback", moves, options)
+
+
+def _close(site: Site, journal: Journal, options: Options) -> None:
+    """A run that failed before it changed anything has nothing left to resume, once somebody asked to go back."""
+    if journal.state.unfinished is not None and not options.services:
+        with journal.run("rollback", who(site), options.to_json()):
+            pass

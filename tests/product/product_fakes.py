@@ -48,8 +48,9 @@ def files_in(folder: pathlib.Path) -> RootedFiles:
 
 
 def step(name: str, *undoes: str, option: str = "") -> Step:
-    """A step of kind and id *name*."""
-    return Step(name, name.partition(".")[2], f"do {name}", {}, undoes=undoes, option=option)
+    """A step of kind and id *name*; only that of the zone is disruptive."""
+    kind = name.partition(".")[2]
+    return Step(name, kind, f"do {name}", {}, disruptive=kind.endswith("zone"), undoes=undoes, option=option)
 
 
 def service(name: str, steps: tuple[Step, ...], rollback: tuple[Step, ...] = ()) -> ServicePlan:
