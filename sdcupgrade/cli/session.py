@@ -9,6 +9,7 @@ from sdcupgrade.stages.site import Site, Who
 from sdcupgrade.ui.prompt import Prompt
 from sdcupgrade.ui.record import logged
 from sdcupgrade.ui.terminal import terminal as terminal_for
+from sdcupgrade.ui.terminal import write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ class Session:
     def say(self, text: str) -> None:
         """A line of the answer, on stdout."""
         self.terminal.clear()
-        self.out.write(text if text.endswith("\n") else text + "\n")
-        self.out.flush()
+        write(self.out, text if text.endswith("\n") else text + "\n")
 
 
 def open_session(

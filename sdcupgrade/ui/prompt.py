@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdcupgrade.errors import Declined
+from sdcupgrade.ui.terminal import write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ class Prompt:
 
     def _answer(self, question: str) -> str:
         self._clear()
-        self._stream.write(question)
-        self._stream.flush()
+        write(self._stream, question)
         line = self._source.readline()
         if not line:
             self._stream.write("\n")

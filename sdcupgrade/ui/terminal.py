@@ -104,7 +104,7 @@ class Plain:
     def _say(self, line: str) -> None:
         """Write it; the announcement of a quick step only now, when something comes between it and its verdict."""
         held, self._held = self._held, ""
-        _write(self._stream, f"{held}\n{line}\n" if held else f"{line}\n")
+        write(self._stream, f"{held}\n{line}\n" if held else f"{line}\n")
 
     def clear(self) -> None:
         """Nothing is live here."""
@@ -152,7 +152,7 @@ class Live:
             line = self._take(event)
             if line is not None:
                 self._erase()
-                _write(self._stream, line + "\n")
+                write(self._stream, line + "\n")
             if line is not None or self._clock.monotonic() - self._last_draw >= REDRAW_S:
                 self._draw()
 
@@ -204,13 +204,13 @@ class Live:
     def _draw(self) -> None:
         lines = self._lines(max(1, self._width() - 1))
         self._erase()
-        _write(self._stream, "".join(f"{line}\n" for line in lines))
+        write(self._stream, "".join(f"{line}\n" for line in lines))
         self._drawn = len(lines)
         self._last_draw = self._clock.monotonic()
 
     def _erase(self) -> None:
         if self._drawn:
-            _write(self._stream, f"\x1b[{self._drawn}A\r\x1b[J")
+            write(self._stream, f"\x1b[{self._drawn}A\r\x1b[J")
             self._drawn = 0
 
 
@@ -252,7 +252,7 @@ def _lock() -> threading.Lock:
     return threading.Lock()
 
 
-def _write(stream: TextIO, text: str) -> None:
+def write(stream: TextIO, text: str) -> None:
     """A terminal that cannot show a character gets a question mark, not an exception."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "replace").decode(encoding))
