@@ -82,6 +82,8 @@ if TYPE_CHECKING:
             """Empty the file and give the lock back: a file with a holder in it and no lock tells of a crash."""
 
 
+PIECE = 1 << 20
+
 TRIES = 5
 PAUSE_S = 0.02
 """How often, and how far apart, a lock is tried: :meth:`RootedFiles.locked` holds it for a moment, which is nobody."""
@@ -128,11 +130,14 @@ class RootedFiles:
             return os.stat(self.real(path)).st_mtime
 
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
+        data = bytearray()
         with self.open_read(path) as file:
-            data = file.read(limit + 1)
+            # in pieces: a read of so many bytes reserves memory for all of them, however short the file
+            while len(data) <= limit and (piece := file.read(PIECE)):
+                data += piece
         if len(data) > limit:
             raise StorageError(f"{path}: longer than the {limit} bytes that are read of such a file")
-        return data
+        return bytes(data)
 
     def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
         with self.replacing(path, mode) as target:

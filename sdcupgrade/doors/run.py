@@ -210,7 +210,7 @@ def _scratch() -> BinaryIO:
 
 def _text(file: BinaryIO) -> str:
     file.seek(0)
-    return file.read(OUTPUT_CAP).decode("utf-8", "surrogateescape")
+    return file.read(min(OUTPUT_CAP, os.fstat(file.fileno()).st_size)).decode("utf-8", "surrogateescape")
 
 
 def _stop_group(group: int, waiter: threading.Thread) -> None:
