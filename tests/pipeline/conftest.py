@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable
+from typing import Union
 
 import pytest
+from mockdc.core.store import Doc
 from site_in_a_box import Site
 
 
 @pytest.fixture
-def make_site(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Site]:
-    """Makes a site of a scenario; the current folder is the operator's."""
+def make_site(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Union[str, Doc]], Site]:
+    """Makes a site of a scenario, named or as it is; the current folder is the operator's."""
 
-    def make(name: str) -> Site:
+    def make(name: Union[str, Doc]) -> Site:
         site = Site(tmp_path, name)
         monkeypatch.chdir(site.ops)
         return site
@@ -22,6 +24,6 @@ def make_site(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 
 @pytest.fixture
-def coal(make_site: Callable[[str], Site]) -> Site:
+def coal(make_site: Callable[[Union[str, Doc]], Site]) -> Site:
     """One headnode with one instance of each service."""
     return make_site("coal")

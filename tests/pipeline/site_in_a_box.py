@@ -6,6 +6,7 @@ import io
 import json
 import pathlib
 from dataclasses import dataclass
+from typing import Union
 
 from mockdc.core import faults, scenario
 from mockdc.core.clock import VirtualClock
@@ -36,7 +37,7 @@ class Ran:
 class Site:
     """A datacenter, its doors, and the operator's folder."""
 
-    def __init__(self, folder: pathlib.Path, name: str) -> None:
+    def __init__(self, folder: pathlib.Path, name: Union[str, Doc]) -> None:
         self.ops = folder / "ops"
         self.ops.mkdir()
         self.gz = folder / "gz"
