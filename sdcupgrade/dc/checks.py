@@ -176,8 +176,9 @@ def _zones_running(look: Look) -> list[Finding]:
 
 
 def _zones_smf(look: Look) -> list[Finding]:
-    """All zones of a server in one call; zones that nobody asked about are left out."""
-    aliases = {subject.vm: subject.alias for subject in look.scope.subjects}
+    """All zones of a server in one call; zones that nobody asked about are left out, and so are those on servers that
+    take no commands, which ``transport`` tells of."""
+    aliases = {subject.vm: subject.alias for subject in look.scope.subjects if subject.server in look.reached()}
     bad = [
         Finding("zones-smf", False, aliases[one.zone], f"{one.fmri} is {one.state}: {one.reason}", _svcs(one))
         for one in _complaints(look)
@@ -191,7 +192,7 @@ SVCS = ("svcs", "-Z", "-x")
 
 def _complaints(look: Look) -> list[Problem]:
     found: list[Problem] = []
-    others = [uuid for uuid in look.scope.servers() if uuid != look.dc.headnode.uuid]
+    others = [uuid for uuid in look.reached() if uuid != look.dc.headnode.uuid]
     done = look.dc.local().run(SVCS)
     answers = run_on(look.dc.doors, others, " ".join(SVCS), 60.0) if others else {}
     for uuid, answer in {look.dc.headnode.uuid: done, **answers}.items():

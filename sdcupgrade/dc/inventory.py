@@ -56,7 +56,7 @@ def take(
     instances = _instances(parts)
     servers = _without("cnapi", down, lambda: _servers(dc, instances), lambda: (dc.headnode.as_server(),))
     dc.hostnames.update({server.uuid: server.hostname for server in servers})
-    touched = _touched(dc, instances, services)
+    touched = _touched(servers, instances, services)
     looked = survey(dc, touched) if touched else {}
     known: tuple[Image, ...] = _without("imgapi", down, dc.imgapi.active, lambda: ())
     active = {image.uuid: image for image in known}
@@ -183,12 +183,16 @@ def _servers(dc: Datacenter, instances: Iterable[Instance]) -> tuple[Server, ...
     return tuple(sorted(dc.cnapi.servers(sorted(wanted)), key=lambda server: (not server.headnode, server.hostname)))
 
 
-def _touched(dc: Datacenter, instances: Iterable[Instance], services: Optional[Collection[str]]) -> tuple[str, ...]:
-    """The servers to look into; imgapi's is one of them, for images go into its dataset."""
+def _touched(
+    servers: Iterable[Server], instances: Iterable[Instance], services: Optional[Collection[str]]
+) -> tuple[str, ...]:
+    """The servers to look into; imgapi's is one of them, for images go into its dataset. Those that CNAPI does not hear
+    from are left out: planning refuses them by name."""
     if services is None:
         return ()
     wanted = {*services, "imgapi"}
-    return tuple(sorted({one.server_uuid for one in instances if one.service in wanted and one.server_uuid}))
+    silent = {server.uuid for server in servers if server.status != "running"} | {""}
+    return tuple(sorted({one.server_uuid for one in instances if one.service in wanted} - silent))
 
 
 def _running_images(dc: Datacenter, instances: Iterable[Instance], active: Mapping[str, Image]) -> dict[str, Image]:

@@ -67,13 +67,14 @@ def _here(dc: Datacenter) -> Surveyed:
 
 
 def _answers(dc: Datacenter, servers: Sequence[str], line: str) -> dict[str, Union[Completed, str]]:
-    """All at once; when sdc-oneachnode lacks one it runs nothing anywhere (reference 4.8), so then one by one."""
+    """All at once; when sdc-oneachnode lacks one it runs nothing anywhere (reference 4.8), so then by halves."""
     try:
         return run_on(dc.doors, servers, line, REMOTE_S)
     except Unreachable as why:
         if len(servers) == 1:
             return {servers[0]: why.message}
-        return {uuid: answer for one in servers for uuid, answer in _answers(dc, [one], line).items()}
+        half = len(servers) // 2
+        return {**_answers(dc, servers[:half], line), **_answers(dc, servers[half:], line)}
 
 
 def _there(dc: Datacenter, servers: Sequence[str]) -> dict[str, Union[Surveyed, str]]:

@@ -173,7 +173,8 @@ def _server(case: Case, ground: Ground) -> Iterator[Finding]:
     where = f"{zone.alias} is on {server.hostname}"
     look_at = f"look at `sdc-server get {server.uuid}`"
     if server.status != "running":
-        yield _refuse(case, "server-not-running", f"{where}, which is {server.status or 'silent'}", look_at)
+        evidence = f"{where}, whose status in CNAPI is {server.status or 'empty'}, not running"
+        yield _refuse(case, "server-not-running", evidence, look_at)
     if not server.setup:
         yield _refuse(case, "server-not-set-up", f"{where}, which is not set up", look_at)
     if server.system_type != "SunOS":

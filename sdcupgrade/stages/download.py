@@ -76,6 +76,7 @@ def _store(site: Site, work: WorkDir, missing: Sequence[Download], parallel: int
 def _install(site: Site, plan: Plan) -> int:
     """Into the pool of every server that will need it; how many installations that took."""
     servers = sorted({server for one in plan.downloads for server in one.servers})
+    site.datacenter.hostnames.update(plan.servers)
     installed = survey(site.datacenter, servers) if servers else {}
     total = 0
 

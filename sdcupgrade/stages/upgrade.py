@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sdcupgrade.dc.inventory import take
-from sdcupgrade.run.moves import pending_upgrade
+from sdcupgrade.run.moves import Standing, pending_upgrade, standing
 from sdcupgrade.stages.execute import announce, carry_out, open_journal, refuse_unfinished
 from sdcupgrade.stages.gate import health, refuse_altered_inputs, refuse_moved_facts, refuse_unhealthy
 
@@ -39,11 +39,21 @@ def begin(site: Site, plan: Plan, journal: Journal, options: Options) -> tuple[O
     services = in_order(moves)
     refuse_altered_inputs(site, plan)
     inventory = take(site.datacenter, services)
-    refuse_moved_facts(plan, inventory, {service.service for service in plan.services} - set(services))
+    refuse_moved_facts(plan, inventory, _changed(plan, journal, services))
     refuse_unhealthy(site, health(site, inventory, plan), options.ignore)
     announce(site, plan, services)
     site.confirm(f"Upgrade {', '.join(services)} in {plan.datacenter}, in this order?")
     return carry_out(site, plan, journal, "upgrade", moves, options)
+
+
+def _changed(plan: Plan, journal: Journal, pending: tuple[str, ...]) -> set[str]:
+    """The services that are upgraded, and those half-way: this plan itself has changed them."""
+    state = journal.state
+    return {
+        one.service
+        for one in plan.services
+        if one.service not in pending or standing(one, state) is Standing.PARTLY
+    }
 
 
 def in_order(moves: tuple[Move, ...]) -> tuple[str, ...]:

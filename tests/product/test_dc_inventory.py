@@ -166,8 +166,16 @@ def test_other_servers_are_looked_into_in_one_call(luna: Boxed) -> None:
     assert len([line for line in luna.calls("command") if line.startswith("sdc-oneachnode")]) == 1
 
 
-def test_a_server_that_is_down_is_named(luna: Boxed) -> None:
+def test_a_server_that_cnapi_does_not_hear_from_is_not_looked_into(luna: Boxed) -> None:
     luna.fault("server=moon-03 down")
+    found = take(luna.dc, ["mahi"])
+    server = found.server(luna.vm("mahi0")["server_uuid"])
+    assert server is not None and server.status != "running"
+    assert server.uuid not in found.installed and server.uuid not in found.space.pools
+
+
+def test_a_server_that_takes_no_commands_is_named(luna: Boxed) -> None:
+    luna.fault("sdc-oneachnode 'fail=10:nodes not found'")
     with pytest.raises(Unreachable, match="server moon-03 cannot be looked into"):
         take(luna.dc, ["mahi"])
 
