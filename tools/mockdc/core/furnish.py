@@ -143,7 +143,8 @@ class Furnisher:
             "memory_total_bytes": 65536 << 20, "memory_available_bytes": 16384 << 20, "last_boot": booted,
             "created": "2023-01-10T12:00:00.000Z", "last_heartbeat": self.dc.iso(), "reserved": False,
             "reservoir": False, "traits": {}, "boot_params": {}, "kernel_flags": {}, "default_console": "serial",
-            "serial": "ttyb", "rack_identifier": f"rack-{1 + index // 40}", "comments": "", "overprovision_ratios": {},
+            "system_type": sysinfo["System Type"], "serial": "ttyb", "rack_identifier": f"rack-{1 + index // 40}",
+            "comments": "", "overprovision_ratios": {},
             "agents": sysinfo["SDC Agents"], "sysinfo": sysinfo, "vms": {}, "_alive": alive,
         }
 
