@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 
         def truncate(self, path: str, size: int) -> None: ...
 
-        def open_append(self, path: str) -> AbstractContextManager[BinaryIO]:
-            """Open for appending bytes (downloads); fsynced when the context ends."""
+        def open_append(self, path: str, sync: bool = True) -> AbstractContextManager[BinaryIO]:
+            """Open for appending bytes; fsynced when the context ends, unless *sync* is False."""
 
         def open_read(self, path: str) -> AbstractContextManager[BinaryIO]: ...
 
@@ -214,13 +214,14 @@ class RootedFiles:
             self._sync(file.fileno())
 
     @contextmanager
-    def open_append(self, path: str) -> Iterator[BinaryIO]:
+    def open_append(self, path: str, sync: bool = True) -> Iterator[BinaryIO]:
         self.mkdir(os.path.dirname(path))
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         with _explained("written", path), _open(self.real(path), flags, "ab") as file:
             yield file
             file.flush()
-            self._sync(file.fileno())
+            if sync:
+                self._sync(file.fileno())
 
     @contextmanager
     def open_read(self, path: str) -> Iterator[BinaryIO]:

@@ -85,10 +85,10 @@ class BoxFiles(RootedFiles):
         super().append(path, line)
 
     @contextlib.contextmanager
-    def open_append(self, path: str) -> Iterator[BinaryIO]:
+    def open_append(self, path: str, sync: bool = True) -> Iterator[BinaryIO]:
         """See RootedFiles."""
         self._room(path)
-        with super().open_append(path) as file:
+        with super().open_append(path, sync) as file:
             yield file
 
 
