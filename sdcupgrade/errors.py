@@ -29,6 +29,7 @@ class UsageError(SdcupgradeError):
 
     status = 2
     reference = "usage"
+    advice = "sdcupgrade COMMAND --help tells how it goes"
 
 
 class Refused(SdcupgradeError):
@@ -77,6 +78,7 @@ class BadInput(SdcupgradeError):
 
     status = 65
     reference = "bad-input"
+    advice = "put it right, then type the same command again"
 
 
 class NoInput(SdcupgradeError):
@@ -84,6 +86,7 @@ class NoInput(SdcupgradeError):
 
     status = 66
     reference = "no-input"
+    advice = "see where it went, then type the same command again"
 
 
 class Unreachable(SdcupgradeError):

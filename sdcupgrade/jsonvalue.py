@@ -61,21 +61,23 @@ def pretty(value: object) -> str:
 
 
 class Record:
-    """A JSON object being read. Every complaint names the path, such as ``sapi: [2].params.image_uuid``."""
+    """A JSON object being read. Every complaint names the path, such as ``sapi: [2].params.image_uuid``, and has the
+    *hint*."""
 
-    def __init__(self, value: Json, where: str, error: type[SdcupgradeError] = BadAnswer) -> None:
+    def __init__(self, value: Json, where: str, error: type[SdcupgradeError] = BadAnswer, hint: str = "") -> None:
         if not isinstance(value, dict):
-            raise error(f"{where}: expected an object, got {_kind(value)}")
+            raise error(f"{where}: expected an object, got {_kind(value)}", hint)
         self.value: Mapping[str, Json] = value
         self.where = where
         self.error = error
+        self.hint = hint
 
     def _path(self, key: str) -> str:
         return f"{self.where}.{key}"
 
     def fail(self, key: str, problem: str) -> SdcupgradeError:
         """The error to raise about *key*."""
-        return self.error(f"{self._path(key)}: {problem}")
+        return self.error(f"{self._path(key)}: {problem}", self.hint)
 
     def text(self, key: str) -> str:
         """A string that must be there."""
@@ -109,11 +111,11 @@ class Record:
     def record(self, key: str) -> Record:
         """A nested object; an absent one reads as empty."""
         value = self.value.get(key)
-        return Record({} if value is None else value, self._path(key), self.error)
+        return Record({} if value is None else value, self._path(key), self.error, self.hint)
 
     def records(self, key: str) -> list[Record]:
         """A list of objects; an absent one reads as empty."""
-        return records(self.value.get(key) or [], self._path(key), self.error)
+        return records(self.value.get(key) or [], self._path(key), self.error, self.hint)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of strings; an absent one reads as empty."""
@@ -123,11 +125,11 @@ class Record:
         return tuple(str(item) for item in value)
 
 
-def records(value: Json, where: str, error: type[SdcupgradeError] = BadAnswer) -> list[Record]:
+def records(value: Json, where: str, error: type[SdcupgradeError] = BadAnswer, hint: str = "") -> list[Record]:
     """A JSON array of objects as records."""
     if not isinstance(value, list):
-        raise error(f"{where}: expected a list, got {_kind(value)}")
-    return [Record(item, f"{where}[{index}]", error) for index, item in enumerate(value)]
+        raise error(f"{where}: expected a list, got {_kind(value)}", hint)
+    return [Record(item, f"{where}[{index}]", error, hint) for index, item in enumerate(value)]
 
 
 def _kind(value: object) -> str:

@@ -178,7 +178,7 @@ def from_json(value: Json, where: str = "plan.json") -> Plan:
 
     Raises BadInput when it is no plan or one of another schema, PlanMoved when it is not what was written.
     """
-    record = Record(value, where, BadInput)
+    record = Record(value, where, BadInput, "prepare again with --fresh; nothing was changed")
     schema = record.number("schema", 0)
     if schema != SCHEMA:
         raise BadInput(

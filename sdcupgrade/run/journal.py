@@ -122,7 +122,7 @@ def _parse(whole: bytes, path: str) -> tuple[list[Entry], int, str]:
 
 def _entry(line: bytes, where: str, seq: int, last: str) -> Entry:
     hint = "the journal was changed by other hands; keep a copy and see the log, nothing is done on the strength of it"
-    record = Record(loads(line, where, BadInput, hint), where, BadInput)
+    record = Record(loads(line, where, BadInput, hint), where, BadInput, hint)
     if record.number("v", 0) != VERSION:
         raise BadInput(f"{where}: written by another version of sdcupgrade", "use the version that began this upgrade")
     if record.number("seq") != seq or record.text("prev") != last:

@@ -57,7 +57,8 @@ def pending_rollback(plan: Plan, state: State, services: Optional[Sequence[str]]
     known = [service.service for service in plan.services]
     unknown = [name for name in services or () if name not in known]
     if unknown:
-        raise BadInput(f"{', '.join(unknown)}: not part of upgrade {plan.name}, which has: {', '.join(known)}")
+        hint = "name services of the upgrade, or none for all of them; nothing was changed"
+        raise BadInput(f"{', '.join(unknown)}: not part of upgrade {plan.name}, which has: {', '.join(known)}", hint)
     return tuple(
         Move(service, step)
         for service in reversed(plan.services)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sdcupgrade.jsonvalue import Json
 
 
+HINT = "the journal was changed by other hands, or by another version; keep a copy; nothing was done"
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of a journal."""
@@ -113,7 +116,7 @@ def fold(entries: Iterable[Entry]) -> State:
     count = 0
     for entry in entries:
         count += 1
-        record = Record(dict(entry.fields), f"journal: line {entry.seq}", BadInput)
+        record = Record(dict(entry.fields), f"journal: line {entry.seq}", BadInput, HINT)
         if entry.event in ("intent", "done", "failed"):
             step = record.text("step")
             steps[step] = _STEP_EVENTS[entry.event](steps.get(step), entry, record)

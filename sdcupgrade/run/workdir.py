@@ -164,7 +164,7 @@ class WorkDir:
 
     def _origin(self, files: Files) -> Record:
         hint = f"sdcupgrade prepare {self.name}.json --fresh keeps the work dir aside and starts anew"
-        return Record(loads(files.read(self.origin), self.origin, PlanMoved, hint), self.origin, PlanMoved)
+        return Record(loads(files.read(self.origin), self.origin, PlanMoved, hint), self.origin, PlanMoved, hint)
 
     def _move_aside(self, files: Files, clock: Clock) -> str:
         to = f"{self.path}.{stamp(clock.time())}"
