@@ -6,7 +6,7 @@ import io
 import json
 import pathlib
 from dataclasses import dataclass
-from typing import Union
+from typing import Optional, TextIO, Union
 
 from mockdc.core import faults, scenario
 from mockdc.core.clock import VirtualClock
@@ -52,11 +52,12 @@ class Site:
         """Write a spec into the operator's folder; the customer's own when nothing is said."""
         (self.ops / f"{name}.json").write_text(json.dumps(services or CUSTOMERS), encoding="utf-8")
 
-    def run(self, line: str) -> Ran:
-        """One command line, nobody at the terminal."""
+    def run(self, line: str, doors: Optional[Doors] = None, stdin: Optional[TextIO] = None) -> Ran:
+        """One command line; nobody at the terminal, unless *stdin* is one."""
         out, err = io.StringIO(), io.StringIO()
         environ = {"SDCUPGRADE_ROOT": str(self.gz), "USER": "root"}
-        status = run(line.split(), environ=environ, doors=self.doors, stdin=io.StringIO(), stdout=out, stderr=err)
+        source = stdin or io.StringIO()
+        status = run(line.split(), environ=environ, doors=doors or self.doors, stdin=source, stdout=out, stderr=err)
         return Ran(status, out.getvalue(), err.getvalue())
 
     def ready(self, name: str = "foo") -> None:

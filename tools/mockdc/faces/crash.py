@@ -33,13 +33,18 @@ class Crasher:
         assert mode in MODES, mode
         self.at = at
         self.mode = mode
-        self.calls = 0
+        self.names: list[str] = []
         self.where = ""
         self._locks: list[tuple[pathlib.Path, Lock]] = []
 
+    @property
+    def calls(self) -> int:
+        """How many there were so far; *names* tells which."""
+        return len(self.names)
+
     def call(self, name: str, function: Callable[..., Any], *words: Any, **named: Any) -> Any:
         """One call through a door."""
-        self.calls += 1
+        self.names.append(name)
         mine = self.calls == self.at
         if mine and self.mode != "after":
             if self.mode == "torn" and name == "append":
