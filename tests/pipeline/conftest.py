@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Union
@@ -9,6 +10,12 @@ from typing import Union
 import pytest
 from mockdc.core.store import Doc
 from site_in_a_box import Site
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log of each run is synced to the disk, which takes longer than all the rest together."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture
