@@ -183,7 +183,7 @@ def _whole(cases: Collection[Case], downloads: Collection[Download], inventory: 
     free_up = "free some, or upgrade fewer services at a time"
     for subject, free in (("work dir", space.workdir), ("imgapi's dataset", space.imgapi)):
         if missing > free:
-            evidence = f"{_mib(missing)} to download, {_mib(free)} are free"
+            evidence = f"{_mib(missing)} to download, {free >> 20} MiB are free"
             yield Finding("no-space", False, subject, evidence, free_up)
     yield from _pools(downloads, inventory, free_up)
 
@@ -198,7 +198,7 @@ def _pools(downloads: Collection[Download], inventory: Inventory, free_up: str) 
             evidence = f"images need about {_mib(need)} there; nobody knows what is free"
             yield Finding("space-unknown", True, subject, evidence)
         elif need > free:
-            evidence = f"images need about {_mib(need)} unpacked, {_mib(free)} are free"
+            evidence = f"images need about {_mib(need)} unpacked, {free >> 20} MiB are free"
             yield Finding("no-space", False, subject, evidence, free_up)
 
 

@@ -362,7 +362,7 @@ SPACE = Space(10 << 30, 10 << 30, {HEADNODE: 10 << 30})
 @pytest.mark.parametrize(
     ("space", "subject", "figures"),
     [
-        (replace(SPACE, workdir=(100 << 20) - 1), "work dir", "100 MiB to download, 100 MiB are free"),
+        (replace(SPACE, workdir=(100 << 20) - 1), "work dir", "100 MiB to download, 99 MiB are free"),
         (replace(SPACE, imgapi=99 << 20), "imgapi's dataset", "100 MiB to download, 99 MiB are free"),
         (replace(SPACE, pools={HEADNODE: 299 << 20}), "pool of gemini", "about 300 MiB unpacked, 299 MiB are free"),
     ],
