@@ -3,7 +3,7 @@
 :class:`UrllibHttp` is used twice: for the datacenter's own services (no proxy of the operator's) and for the updates
 server (proxies of the environment, TLS verified always). What urllib is told, about redirects, credentials, proxies and
 certificates, is in :mod:`sdcupgrade.doors.opener`; here are the limits and the log. urllib is imported at the first
-request: it costs 18 ms and 7 MiB. Left out: retries, and connections that serve more than one request.
+request: it costs a command 15 ms and 2 MiB. Left out: retries, and connections that serve more than one request.
 """
 
 from __future__ import annotations

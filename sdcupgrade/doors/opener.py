@@ -50,7 +50,7 @@ def make_opener(proxy: Optional[str], context: Callable[[], ssl.SSLContext]) -> 
     made = build_opener(proxies, _Http(), _Https(context), _Redirects(), _Answers())
     if proxy and proxy != ENVIRONMENT:
         made.add_handler(_Forward(checked(proxy if "://" in proxy else f"http://{proxy}").netloc))
-    made.addheaders = [("User-Agent", "sdcupgrade"), ("Accept", "*/*")]
+    made.addheaders = [("User-Agent", "sdcupgrade")]
     return made
 
 

@@ -51,12 +51,12 @@ class Stage:
             connection = self._tls.wrap_socket(connection, server_side=True)
         asked = b""
         while b"\r\n\r\n" not in asked and not asked.startswith(TLS_HELLO):
-            asked += connection.recv(65536)
+            asked += _some(connection)
         head, _, body = asked.partition(b"\r\n\r\n")
         for line in head.lower().split(b"\r\n"):
             if line.startswith(b"content-length:") and not self._hasty:
                 while len(body) < int(line.partition(b":")[2]):
-                    body += connection.recv(65536)
+                    body += _some(connection)
         self.asked.append(head + b"\r\n\r\n" + body)
         connection.sendall(self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])
         connection.close()
@@ -66,6 +66,13 @@ class Stage:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(5)
+
+
+def _some(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionError("the client has hung up")
+    return data
 
 
 @contextlib.contextmanager

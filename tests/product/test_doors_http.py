@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import socket
+import tracemalloc
 
 import pytest
 from http_stage import ANSWER, HERE, http, stage, unused_port
@@ -23,11 +24,13 @@ def test_an_answer_has_status_headers_and_body() -> None:
 
 def test_own_headers_replace_the_usual_ones() -> None:
     with stage() as server:
-        http().request("GET", server.url, headers={"accept": "application/json", "X-New": "1"})
-    head = server.asked[0].decode().lower()
-    assert head.count("accept:") == 1
-    assert "accept: application/json" in head
-    assert "x-new: 1" in head
+        http().request("GET", server.url, headers={"user-agent": "me", "X-New": "1"})
+        http().request("GET", server.url)
+    own, usual = (asked.decode().lower() for asked in server.asked)
+    assert own.count("user-agent:") == 1
+    assert "user-agent: me\r\n" in own
+    assert "x-new: 1" in own
+    assert "user-agent: sdcupgrade\r\n" in usual
 
 
 def test_a_body_is_sent_with_its_length() -> None:
@@ -52,19 +55,40 @@ def test_a_file_that_is_shorter_than_said(tmp_path: pathlib.Path) -> None:
         http(tmp_path).request("PUT", server.url, body=FileBody("/image.gz", 99))
 
 
+def test_a_file_that_has_grown_is_sent_as_long_as_it_was_said_to_be(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "image.gz").write_bytes(b"short and more")
+    with stage() as server:
+        http(tmp_path).request("PUT", server.url, body=FileBody("/image.gz", 5))
+    assert server.asked[0].endswith(b"\r\n\r\nshort")
+
+
+def _large(folder: pathlib.Path) -> FileBody:
+    """A file that fits into no buffer of a socket."""
+    size = 32 << 20
+    with (folder / "image.gz").open("wb") as file:
+        file.truncate(size)
+    return FileBody("/image.gz", size)
+
+
 def test_an_early_refusal_of_an_upload_is_the_answer(tmp_path: pathlib.Path) -> None:
     """A server may answer and close before it has read everything; that answer is what the operator must see."""
-    size = 32 << 20
-    (tmp_path / "image.gz").write_bytes(bytes(size))
     with stage(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", hasty=True) as server:
-        assert http(tmp_path).request("PUT", server.url, body=FileBody("/image.gz", size)).status == 413
+        assert http(tmp_path).request("PUT", server.url, body=_large(tmp_path)).status == 413
 
 
 def test_a_server_that_hangs_up_during_an_upload(tmp_path: pathlib.Path) -> None:
-    size = 32 << 20
-    (tmp_path / "image.gz").write_bytes(bytes(size))
     with stage(b"", hasty=True) as server, pytest.raises(Unreachable):
-        http(tmp_path).request("PUT", server.url, body=FileBody("/image.gz", size))
+        http(tmp_path).request("PUT", server.url, body=_large(tmp_path))
+
+
+def test_a_file_is_never_in_memory_as_a_whole(tmp_path: pathlib.Path) -> None:
+    tracemalloc.start()
+    try:
+        with stage(hasty=True) as server:
+            http(tmp_path).request("PUT", server.url, body=_large(tmp_path))
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_chunked_bodies_are_joined() -> None:
@@ -177,6 +201,13 @@ def test_a_stream_is_read_piece_by_piece() -> None:
             assert (body.status, body.headers["content-length"]) == (206, "6")
             assert (body.read(4), body.read(4), body.read(4)) == (b"abcd", b"ef", b"")
     assert b"Range: bytes=1-" in server.asked[0]
+
+
+def test_a_stream_that_was_left_gives_nothing_more() -> None:
+    with stage(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef") as server:
+        with http().stream(server.url) as body:
+            assert body.read(1) == b"a"
+        assert body.read(9) == b""
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 10", "Transfer-Encoding: chunked"])

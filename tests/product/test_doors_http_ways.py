@@ -119,6 +119,12 @@ def test_a_502_of_the_service_itself_is_an_answer() -> None:
         assert http(proxy=proxy.url).request("GET", "http://sapi.coal/").status == 502
 
 
+def test_the_admin_proxy_is_asked_for_a_tunnel() -> None:
+    with stage(b"HTTP/1.1 403 Forbidden\r\n\r\n") as proxy, pytest.raises(Unreachable, match="403 Forbidden"):
+        http(proxy=proxy.url, cafile=CERTIFICATE).request("GET", "https://imgapi.coal/")
+    assert proxy.asked[0].startswith(b"CONNECT imgapi.coal:443 HTTP/1.")
+
+
 def test_the_admin_proxy_is_asked_again_after_a_redirect() -> None:
     with stage(moved("http://imgapi.coal/"), ANSWER) as proxy:
         http(proxy=proxy.url).request("GET", "http://sapi.coal/")
