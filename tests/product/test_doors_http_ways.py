@@ -63,6 +63,12 @@ def test_endless_redirects_end() -> None:
         assert len(server.asked) == 6
 
 
+def test_the_body_of_a_redirect_is_not_read() -> None:
+    """However long it is: this one says 9 bytes, and does not have them."""
+    with stage() as target, stage(moved(target.url).replace(b"Length: 0", b"Length: 9")) as server:
+        assert http().request("GET", server.url).body == b"hi"
+
+
 @pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/", "http://x:port/", "http://me:pw@127.0.0.1/"])
 def test_a_redirect_away_from_http_is_refused(to: str) -> None:
     with stage(moved(to)) as server, pytest.raises(Unreachable, match=r"which is refused|is not allowed"):
