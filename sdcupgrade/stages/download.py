@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sdcupgrade.dc import zones
 from sdcupgrade.dc.survey import survey
 from sdcupgrade.model import Event
-from sdcupgrade.updates.fetch import fetch_all, path_of
+from sdcupgrade.updates.fetch import fetch_all, forget, path_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ def download(site: Site, text: str, parallel: int = PARALLEL) -> Downloaded:
     with site.locked("download", work.name):
         missing = [one for one in plan.downloads if not _active(site, one)]
         files = site.doors.files
+        for one in plan.downloads:
+            if one not in missing:
+                forget(work.images, one.uuid, files)  # left by a download that was cut off
         server = site.source(plan.source)
         fetch_all(missing, work.images, server, files, site.doors.clock, site.emit, parallel)
         _store(site, work, missing, parallel)
@@ -64,9 +67,8 @@ def _store(site: Site, work: WorkDir, missing: Sequence[Download], parallel: int
     dc = site.datacenter
 
     def store(one: Download) -> None:
-        path = path_of(work.images, one.uuid)
-        new = dc.imgapi.store(one.manifest, path, dc.headnode.admin_uuid)
-        site.doors.files.remove(path)
+        new = dc.imgapi.store(one.manifest, path_of(work.images, one.uuid), dc.headnode.admin_uuid)
+        forget(work.images, one.uuid, site.doors.files)
         site.note(one.uuid, f"{one.name} {one.version}: " + ("in IMGAPI" if new else "was in IMGAPI already"))
 
     for generation in sorted({one.generation for one in missing}):

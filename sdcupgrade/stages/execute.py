@@ -64,17 +64,13 @@ def open_journal(site: Site, work: WorkDir) -> Journal:
     return Journal(site.doors.files, work.journal, site.doors.clock)
 
 
-def refuse_unfinished(journal: Journal, name: str, command: str) -> None:
-    """A run that did not end well is resumed or rolled back, never begun again beside itself. Raises Refused."""
+def refuse_unfinished(journal: Journal, name: str) -> None:
+    """Nothing is begun over a run that did not end well: that one is resumed, or all is rolled back. Raises Refused."""
     unfinished = journal.state.unfinished
-    if unfinished is None or not journal.state.steps:
-        return
-    if command == "upgrade" or unfinished.command == "rollback":
+    if unfinished is not None and journal.state.steps:
         raise Refused(
             f"the {unfinished.command} of {name} that began {unfinished.started} did not end well; nothing was changed",
-            f"go on with it: sdcupgrade resume {name}; or go back: sdcupgrade rollback {name}"
-            if unfinished.command == "upgrade"
-            else f"go on with it: sdcupgrade resume {name}",
+            f"go on with it: sdcupgrade resume {name}; or go back: sdcupgrade rollback {name}",
         )
 
 

@@ -1,6 +1,7 @@
 """Put back what an upgrade changed: backwards, all services or the named ones, through the same gates.
 
-Only what the journal says was begun is undone, from what ``prepare`` saved before the change. No health gate stands
+Only what the journal says was begun is undone, from what ``prepare`` saved before the change; so a rollback may follow
+any run, also one that failed, and one that failed for one service may go on with others. No health gate stands
 in front, because what is being put back may be what is ill; every service passes the same waits and checks after its
 turn.
 """
@@ -8,7 +9,7 @@ turn.
 from __future__ import annotations
 
 from sdcupgrade.run.moves import pending_rollback
-from sdcupgrade.stages.execute import announce, carry_out, open_journal, refuse_unfinished, who
+from sdcupgrade.stages.execute import announce, carry_out, open_journal, who
 from sdcupgrade.stages.upgrade import in_order
 
 TYPE_CHECKING = False
@@ -24,7 +25,6 @@ def rollback(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
     work, plan = site.prepared(text)
     with site.locked("rollback", work.name):
         journal = open_journal(site, work)
-        refuse_unfinished(journal, work.name, "rollback")
         moves = pending_rollback(plan, journal.state, options.services)
         if not moves:
             which = ", ".join(options.services) or "no service of this plan"

@@ -26,7 +26,7 @@ def upgrade(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
     work.refuse_edited_spec(site.doors.files)
     with site.locked("upgrade", work.name):
         journal = open_journal(site, work)
-        refuse_unfinished(journal, work.name, "upgrade")
+        refuse_unfinished(journal, work.name)
         return begin(site, plan, journal, options)
 
 

@@ -67,6 +67,12 @@ def path_of(into: str, uuid: str) -> str:
     return f"{into}/{uuid}.image"
 
 
+def forget(into: str, uuid: str, files: Files) -> None:
+    """Remove what there is of an image that is no longer wanted here."""
+    for ending in ("image", "part", "part.json"):
+        files.remove(f"{into}/{uuid}.{ending}")
+
+
 def fetch_all(
     wanted: Sequence[Wanted], into: str, source: Source, files: Files, clock: Clock, emit: Emit, parallel: int = 4
 ) -> None:
