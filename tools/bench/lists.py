@@ -16,9 +16,7 @@ COMMANDS = ("instances", "avail")
 def figures() -> Iterator[Figure]:
     """Ratios, peaks, and whose the time is."""
     with box.up("coal") as here:
-        programs = {"pass": PASS, "plain": (PYTHON, "-c", "pass")}
-        for name in COMMANDS:
-            programs |= {name: sdcupgrade(name), f"{name} -S": (PYTHON, "-S", "-m", "sdcupgrade", name)}
+        programs = {"pass": PASS, "plain": (PYTHON, "-c", "pass"), **{name: sdcupgrade(name) for name in COMMANDS}}
         in_turn(programs, here.env, 2)
         runs = in_turn(programs, here.env, ROUNDS)
         walls = {name: median(found) for name, found in runs.items()}
@@ -27,7 +25,7 @@ def figures() -> Iterator[Figure]:
                      f"`python3 -c pass`, which looks for what is installed: {ms(walls['plain'])}")  # fmt: skip
         for name in COMMANDS:
             calls = here.calls(name)
-            owns = [alone(("-m", "sdcupgrade", name), here.env, flags="-S") for _ in range(ROUNDS // 3)]
+            owns = [alone(("-m", "sdcupgrade", name), here.env) for _ in range(ROUNDS // 3)]
             yield from one(name, walls, bare_cpu, calls, owns)
 
 
@@ -38,10 +36,10 @@ def one(
     def beside(wall: float) -> str:
         return f"{wall / walls['pass']:.1f}x, {ms(wall)}"
 
+    wall = walls[name]
     programs = sum(call["seconds"] for call in calls if call["face"] == "command")
     cpu_s = statistics.median(own.cpu_s for own in owns)
-    wall = walls[f"{name} -S"]
-    yield Figure(f"`{name}`", beside(wall), "< 20x", f"with `python3 -S`; without: {beside(walls[name])}")
+    yield Figure(f"`{name}`", beside(wall), "< 20x")
     yield Figure(f"`{name}`, but for the box's programs", beside(wall - programs), "", told(calls))
     yield Figure(f"`{name}`, its own processor time", f"{cpu_s / bare_cpu:.1f}x, {ms(cpu_s)}")
     yield Figure(f"`{name}`, peak memory", f"{max(own.peak_mib for own in owns):.1f} MiB", "< 25 MiB")

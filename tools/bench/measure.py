@@ -83,10 +83,10 @@ class Own:
     cpu_s: float
 
 
-def alone(program: Sequence[str], env: Mapping[str, str], cwd: Optional[pathlib.Path] = None, flags: str = "") -> Own:
+def alone(program: Sequence[str], env: Mapping[str, str], cwd: Optional[pathlib.Path] = None) -> Own:
     """Run ``python -m MODULE ...`` or ``python FILE ...`` and let it tell. Raises Broken."""
     with tempfile.NamedTemporaryFile() as told:
-        ran = run((PYTHON, *flags.split(), PEAK, told.name, *program), env, cwd)
+        ran = run((PYTHON, PEAK, told.name, *program), env, cwd)
         kib, cpu_s = told.read().split()
     return Own(ran.seconds, int(kib) / 1024, float(cpu_s))
 
