@@ -45,9 +45,10 @@ def _reason(why: Exception, text: str | bytes) -> str:
     """The parser's words; what is no JSON from its first character on is shown by its beginning."""
     if not text.strip():
         return "it is empty"
-    if getattr(why, "pos", None) != 0 or isinstance(text, bytes):
+    if getattr(why, "pos", None) != 0:
         return str(why)
-    return f"{why}: it begins {text[:40]!r}"
+    head = text[:40] if isinstance(text, str) else text[:40].decode("utf-8", "replace")
+    return f"{why}: it begins {head!r}"
 
 
 def dumps(value: object) -> str:

@@ -56,6 +56,16 @@ class Imgapi:
         """The active images that are not docker's, oldest first. IMGAPI may serve this list up to 5 minutes late."""
         return tuple(listed(self.api, {"state": "active", "type": "!docker"}))
 
+    def has(self, manifest: Mapping[str, Json]) -> bool:
+        """Whether the image of *manifest* is active here. Raises Corrupt when it is, with other bytes."""
+        wanted = Image.read(Record(dict(manifest), "manifest"))
+        found = self.image(wanted.uuid)
+        if found is None or found.state != "active":
+            return False
+        if found.file is None or wanted.file is None or found.file.sha1 != wanted.file.sha1:
+            raise _other_bytes(wanted)
+        return True
+
     def store(self, manifest: Mapping[str, Json], path: str, admin_uuid: str) -> bool:
         """Make the image of *manifest* active here, its bytes from the file *path* (already verified).
 
@@ -97,10 +107,7 @@ class Imgapi:
         same = found.file is not None and wanted.file is not None and found.file.sha1 == wanted.file.sha1
         if found.state == "active":
             if not same:
-                raise Corrupt(
-                    f"IMGAPI has other bytes for image {wanted.uuid} ({wanted.name} {wanted.version}) than published",
-                    f"look at both: sdc-imgadm get {wanted.uuid}; nothing was changed",
-                )
+                raise _other_bytes(wanted)
             return found
         if found.state == "disabled":
             raise BadAnswer(
@@ -147,6 +154,13 @@ class Imgapi:
         found = self.image(wanted.uuid)
         if found is None or found.state != "active":
             raise BadAnswer(f"image {wanted.uuid} was activated in IMGAPI but reads back otherwise")
+
+
+def _other_bytes(wanted: Image) -> Corrupt:
+    return Corrupt(
+        f"IMGAPI has other bytes for image {wanted.uuid} ({wanted.name} {wanted.version}) than published",
+        f"look at both: sdc-imgadm get {wanted.uuid}; nothing was changed",
+    )
 
 
 def listed(api: Api, query: Mapping[str, str]) -> list[Image]:

@@ -45,7 +45,7 @@ def download(site: Site, text: str, parallel: int = PARALLEL) -> Downloaded:
     work, plan = site.prepared(text)
     work.refuse_edited_spec(site.doors.files)
     with site.locked("download", work.name):
-        missing = [one for one in plan.downloads if not _active(site, one)]
+        missing = [one for one in plan.downloads if not site.datacenter.imgapi.has(one.manifest)]
         files = site.doors.files
         for one in plan.downloads:
             if one not in missing:
@@ -55,11 +55,6 @@ def download(site: Site, text: str, parallel: int = PARALLEL) -> Downloaded:
         _store(site, work, missing, parallel)
         installed = _install(site, plan)
     return Downloaded(len(missing), sum(one.size for one in missing), installed)
-
-
-def _active(site: Site, wanted: Download) -> bool:
-    image = site.datacenter.imgapi.image(wanted.uuid)
-    return image is not None and image.state == "active"
 
 
 def _store(site: Site, work: WorkDir, missing: Sequence[Download], parallel: int) -> None:

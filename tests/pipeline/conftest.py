@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import pathlib
+import sys
 from collections.abc import Callable
 from typing import Union
 
 import pytest
 from mockdc.core.store import Doc
 from site_in_a_box import Site
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "product"))  # http_stage.py, which says what a server says
 
 
 @pytest.fixture(autouse=True)
