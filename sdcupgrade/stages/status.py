@@ -107,7 +107,8 @@ def _phase(services: tuple[ServiceStatus, ...], state: State, holder: Optional[H
         return "prepared"
     if standings == {Standing.UPGRADED.value}:
         return "upgraded"
-    return "rolled back" if standings == {Standing.ROLLED_BACK.value} else "partly upgraded"
+    back = standings <= {Standing.UNTOUCHED.value, Standing.ROLLED_BACK.value}
+    return "rolled back" if back else "partly upgraded"
 
 
 def _says(plan: Plan, step: StepState) -> str:

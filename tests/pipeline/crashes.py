@@ -132,7 +132,8 @@ class Truth:
 
     def upgraded(self, site: Site, most: int = 1) -> list[str]:
         """What is wrong with a site that should be upgraded, each zone by exactly one reprovision, or *most*."""
-        return [*wrong_anywhere(site), *(line for name in SERVICES for line in self._upgraded(site, name, most))]
+        services = (line for name in SERVICES for line in self._upgraded(site, name, most))
+        return [*wrong_anywhere(site, "upgraded"), *services]
 
     def _upgraded(self, site: Site, name: str, most: int) -> Iterator[str]:
         vm, service, target = site.vm(name), site.sapi(name), self.targets[name]
@@ -148,7 +149,8 @@ class Truth:
 
     def rolled_back(self, site: Site) -> list[str]:
         """What is wrong with a site that should be as before, each zone by exactly one more reprovision."""
-        return [*wrong_anywhere(site), *(line for name in SERVICES for line in self._rolled_back(site, name))]
+        services = (line for name in SERVICES for line in self._rolled_back(site, name))
+        return [*wrong_anywhere(site, "rolled back", "prepared"), *services]
 
     def _rolled_back(self, site: Site, name: str) -> Iterator[str]:
         (old, service), vm = self.before[name], site.vm(name)
@@ -161,9 +163,13 @@ class Truth:
             yield f"{name} was reprovisioned {site.reprovisions(name)} times"
 
 
-def wrong_anywhere(site: Site) -> Iterator[str]:
-    """What must never be, whatever was done: zones or names lost, leftovers, data gone."""
+def wrong_anywhere(site: Site, *phases: str) -> Iterator[str]:
+    """What must never be, whatever was done: zones or names lost, leftovers, data gone, a journal that nobody can read;
+    *phases* are what the journal may amount to."""
     site.dc.wait(5)  # for services that answer nobody's ping
+    status = site.run("status foo -j")
+    if status.status or json.loads(status.out)["phase"] not in phases:
+        yield f"status says: {status.out or status.err}"
     for name in SERVICES:
         vm = site.vm(name)
         if vm["state"] != "running" or not site.dc.zone_answers(vm["uuid"]):
