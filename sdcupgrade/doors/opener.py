@@ -61,7 +61,9 @@ def checked(url: str) -> SplitResult:
         parts.port  # noqa: B018 - looking at it checks it
     except ValueError as why:
         raise BadInput(f"{url}: not a URL: {why}") from why
-    plain = url.isascii() and all(" " < c < "\x7f" for c in url) and parts.username is None
+    if parts.username is not None:
+        raise BadInput(f"{parts.scheme} URL of {parts.hostname}: not with a user or password in it")
+    plain = all(" " < c < "\x7f" for c in url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
         raise BadInput(f"{url}: not an http or https URL")
     return parts
