@@ -181,12 +181,17 @@ def test_an_answer_too_long_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    ["ftp://x/", "file:///etc/passwd", "data:,x", "http://", "http://x/a b", "http://x:port/", "http://me:pw@x/", "x"],
+    "url", ["ftp://x/", "file:///etc/passwd", "data:,x", "http://", "http://x/a b", "http://x:port/", "x"]
 )
 def test_what_is_not_an_http_url(url: str) -> None:
     with pytest.raises(BadInput, match="not a"):
         http().request("GET", url)
+
+
+def test_a_url_with_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(BadInput, match="http URL of x: not with a user or password") as caught:
+        http().request("GET", "http://me:pw@x/")
+    assert "pw@" not in str(caught.value)
 
 
 def test_a_line_break_in_a_header_is_refused() -> None:
