@@ -155,3 +155,7 @@ def test_the_null_log_takes_everything() -> None:
     log.call("command", "x", [], 0.0, "exited 0")
     log.close()
     assert (log.path, log.trouble) == ("", "")
+
+
+def test_a_very_long_word_takes_no_time_to_search() -> None:
+    assert masked(["x" * 200_000, "ufds_pw=" + "x" * 200_000]) == ["x" * 200_000, "ufds_pw=***"]
