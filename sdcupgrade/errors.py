@@ -67,7 +67,7 @@ class Declined(SdcupgradeError):
 
 
 class PlanMoved(Refused):
-    """The plan was edited, or the datacenter is no longer what it was planned from."""
+    """The plan or its spec was edited, or the datacenter is no longer what it was planned from."""
 
     status = 7
     reference = "plan-moved"
@@ -132,6 +132,14 @@ class NotHere(SdcupgradeError):
 
     status = 77
     reference = "not-here"
+
+
+class Untrusted(SdcupgradeError):
+    """Signed metadata cannot be believed: a signature, a version going back, an expiry, a form that is not TUF's."""
+
+    status = 78
+    reference = "untrusted"
+    advice = "nothing of it was used; type the same command again, or tell the keeper of the updates server"
 
 
 class Corrupt(SdcupgradeError):

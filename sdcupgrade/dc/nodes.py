@@ -204,7 +204,7 @@ def run_on(doors: Doors, uuids: Collection[str], line: str, timeout_s: float) ->
     try:
         done = doors.run.run(argv, timeout_s=timeout_s + DISCOVERY_S)
     except CommandFailed as why:
-        raise Unreachable(f"sdc-oneachnode: {why.message}", RESCUE) from why
+        raise Unreachable(why.message, RESCUE) from why
     if done.status not in (0, TRANSPORT_FAILED):
         said = done.stderr.strip() or done.stdout.strip() or done.ending
         raise Unreachable(f"sdc-oneachnode could not reach {', '.join(uuids)}: {said}", RESCUE)

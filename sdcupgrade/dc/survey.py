@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdcupgrade.dc.nodes import run_on
+from sdcupgrade.dc.nodes import RESCUE, run_on
 from sdcupgrade.dc.zones import installed_images
 from sdcupgrade.errors import BadAnswer, CommandFailed, Unreachable
 
@@ -42,7 +42,7 @@ def survey(dc: Datacenter, servers: Collection[str]) -> dict[str, Surveyed]:
     found: dict[str, Surveyed] = {}
     for uuid, answer in ask(dc, servers).items():
         if isinstance(answer, str):
-            raise Unreachable(f"server {dc.hostnames.get(uuid, uuid)} cannot be looked into: {answer}")
+            raise Unreachable(f"server {dc.hostnames.get(uuid, uuid)} cannot be looked into: {answer}", RESCUE)
         found[uuid] = answer
     return found
 

@@ -49,7 +49,7 @@ class Named:
         """The path by which *files* reaches the spec: beside the operator, or else below the root. It may not exist."""
         typed = self.path or f"{self.name}.json"
         typed = typed if typed.endswith(".json") else f"{typed}.json"
-        own = os.path.relpath(typed)
+        own = _from_here(typed)
         return typed if not files.exists(own) and typed.startswith("/") and files.exists(typed) else own
 
 
@@ -145,7 +145,7 @@ class WorkDir:
     def refuse_edited_spec(self, files: Files) -> None:
         """That the spec, if it still lies where it did, says what the plan was made from. Raises PlanMoved."""
         record = self._origin(files)
-        path = os.path.relpath(record.text("spec"))
+        path = _from_here(record.text("spec"))
         if not files.exists(path) or "services" not in record.value:
             return
         hint = f"prepare again: sdcupgrade prepare {self.name}.json --fresh; or put the spec back as it was"
@@ -174,6 +174,13 @@ class WorkDir:
             to = f"{self.path}.{stamp(clock.time())}.{number}"
         files.rename(self.path, to)
         return to
+
+
+def _from_here(path: str) -> str:
+    try:
+        return os.path.relpath(path)
+    except FileNotFoundError as why:
+        raise NoInput("the folder you are in was removed", "cd to another, then type the same command again") from why
 
 
 def _absolute(files: Files, path: str) -> str:

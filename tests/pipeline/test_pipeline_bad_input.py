@@ -63,6 +63,16 @@ def test_a_spec_that_is_not_there(coal: Site, line: str) -> None:
     refused(coal, line, 66, "there is no spec", "nope.json", 'write one: {"imgapi": "latest"}')
 
 
+@pytest.mark.parametrize("line", ["prepare foo.json", "prepare foo", "prepare /tmp/foo.json", "download foo.json"])
+def test_a_current_folder_that_was_removed(coal: Site, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    coal.spec(papi="latest")
+    coal.run("prepare foo.json").ok()
+    (coal.ops / "gone").mkdir()
+    monkeypatch.chdir(coal.ops / "gone")
+    (coal.ops / "gone").rmdir()
+    refused(coal, line, 66, "the folder you are in was removed", "cd to another")
+
+
 def test_a_spec_that_is_a_folder(coal: Site) -> None:
     (coal.ops / "foo.json").mkdir()
     refused(coal, "prepare foo.json", 73, "foo.json: cannot be read: is a directory", "see what is wrong")

@@ -401,6 +401,43 @@ def test_a_journal_that_cannot_be_written_stops_the_run_and_loses_nothing(site: 
     assert (site.reprovisions("imgapi"), site.reprovisions("adminui")) == (1, 1)
 
 
+# --- another server ---------------------------------------------------------------------------------------------------
+@pytest.fixture
+def luna(make_site: Callable[[str], Site]) -> Site:
+    """A headnode and eight other servers, with a spec of two services that live on those."""
+    made = make_site("dc")
+    made.spec(mahi="latest", adminui="latest")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "words"),
+    [
+        ("sdc-oneachnode fail", 69, ("cannot be looked into", "injected failure", "sdc-oneachnode needs the sdc zone")),
+        ("sdc-oneachnode hang", 69, ("sdc-oneachnode did not end within 150 s", "rabbitmq and the server's ur agent")),
+        ("sdc-oneachnode garbage", 76, ("sdc-oneachnode -J: not valid JSON", "it begins ']]>")),
+        ("sdc-oneachnode cut=50", 76, ("sdc-oneachnode -J: not valid JSON",)),
+    ],
+)
+def test_no_way_to_another_server(luna: Site, rule: str, status: int, words: tuple[str, ...]) -> None:
+    luna.fault(rule)
+    refused(luna, "prepare foo.json", status, *words)
+    faults.reset(luna.dc)
+    luna.ready()
+    luna.fault(rule)
+    refused(luna, "upgrade foo --yes", status, *words)
+
+
+@pytest.mark.parametrize("number", range(6, 30, 4))
+def test_the_way_to_another_server_is_lost_in_the_middle(luna: Site, number: int) -> None:
+    luna.ready()
+    luna.fault(f"sdc-oneachnode fail #{number} times=1000")
+    told(luna.upgrade(), 5, "sdc-oneachnode", "injected failure", "sdcupgrade resume foo")
+    faults.reset(luna.dc)
+    luna.run(RESUME).ok()
+    assert (luna.reprovisions("mahi"), luna.reprovisions("adminui")) == (1, 1)
+
+
 # --- words that programs say ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("said", "told_as"),

@@ -172,6 +172,14 @@ def test_a_headnode_without_a_good_user_script(
     refused(coal, "prepare foo.json", status, *words, but=CACHE)
 
 
+def test_a_server_that_is_down(make_site: Make) -> None:
+    site = make_site("dc")
+    site.fault("server=00-25-90-aa-bb-cc down")
+    site.spec(adminui="latest", papi="latest")
+    words = ("adminui: adminui0 is on 00-25-90-aa-bb-cc", "[server-not-running]", "sdc-server get 3fd8cebc")
+    refused(site, "prepare foo.json", 3, *words, but=CACHE)
+
+
 def test_all_reasons_are_told_at_once(make_site: Make) -> None:
     site = make_site(coal_with(papi={"on": ["headnode", "headnode"]}, imgapi={"delegated": False}))
     site.spec(papi="latest", imgapi="latest", moray="latest", napi="latest")
