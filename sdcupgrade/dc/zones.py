@@ -157,8 +157,9 @@ def smf_states(node: Node, vm: str, name: str) -> tuple[str, ...]:
 
 
 def smf_switch(node: Node, vm: str, name: str, on: bool) -> None:
-    """Enable or disable the zone's service of that name and wait until it is so."""
-    _done(node, node.run(("svcadm", "-z", vm, "enable" if on else "disable", "-s", name), timeout_s=120.0))
+    """Enable the zone's service of that name, or disable it until the zone boots again; wait until it is so."""
+    verb = ("enable", "-s") if on else ("disable", "-st")
+    _done(node, node.run(("svcadm", "-z", vm, *verb, name), timeout_s=120.0))
 
 
 def parse_svcs(text: str, where: str) -> tuple[Problem, ...]:

@@ -46,7 +46,7 @@ TIMEOUTS_S = {
 }
 """Kind of step -> seconds; all others have :data:`SHORT_S`."""
 
-CHANGING = ("user-script", "service-user-script", "quota", "service-image", "leave-dns", "join-dns", "reprovision")
+CHANGING = ("user-script", "service-user-script", "quota", "service-image", "reprovision", "join-dns")
 """The kinds that change the datacenter; the others look, wait, or write a file aside."""
 
 
@@ -243,9 +243,9 @@ def _replace(
     """The new root, and everything waited for until the service can be relied on again."""
     alias = zone.alias
     here = _at(zone, alias=alias)
+    reprovision = {**here, "image": image, "in_dns": _domain(work, zone) is not None}
     steps = [
-        *_leave_dns(work, zone, undoes),
-        _step(work, "reprovision", f"reprovision {alias} to image {image}", {**here, "image": image}, undoes),
+        _step(work, "reprovision", f"reprovision {alias} to image {image}", reprovision, undoes),
         *join_dns,
         _step(work, "wait-setup", f"wait until {alias} has set itself up", here, undoes),
         _step(work, "wait-smf", f"wait until no service in {alias} complains", here, undoes),
@@ -268,18 +268,11 @@ def _domain(work: Work, zone: Instance) -> Optional[str]:
     return work.service.domain if work.service and zone.admin_ip else None
 
 
-def _leave_dns(work: Work, zone: Instance, undoes: tuple[str, ...] = ()) -> tuple[Step, ...]:
-    """An address that leaves with its zone stays in DNS for a minute; then nobody can tell it from the new one."""
-    if _domain(work, zone) is None:
-        return ()
-    return (_step(work, "leave-dns", f"take {zone.alias} out of DNS", _at(zone), undoes),)
-
-
 def _join_dns(work: Work, zone: Instance) -> tuple[Step, ...]:
-    """For a zone that was taken out of DNS and then never reprovisioned."""
+    """For a zone that was taken out of DNS for a reprovision that never came."""
     if _domain(work, zone) is None:
         return ()
-    return (_step(work, "join-dns", f"let {zone.alias} into DNS again", _at(zone), _back(work, "leave-dns")),)
+    return (_step(work, "join-dns", f"let {zone.alias} into DNS again", _at(zone), _back(work, "reprovision")),)
 
 
 def _verify(work: Work, zone: Instance, image: str, undoes: tuple[str, ...] = ()) -> Step:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sdcupgrade.errors import BadInput
 from sdcupgrade.jsonvalue import Record
-from sdcupgrade.steps import keep, names, settle, setup, zone
+from sdcupgrade.steps import keep, settle, setup, zone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ KINDS: Mapping[str, Maker] = {
     "service-user-script": setup.ServiceUserScript,
     "quota": setup.Quota,
     "service-image": setup.ServiceImage,
-    "leave-dns": names.LeaveDns,
-    "join-dns": names.JoinDns,
     "reprovision": zone.Reprovision,
+    "join-dns": zone.JoinDns,
     "wait-setup": settle.WaitSetup,
     "wait-smf": settle.WaitSmf,
     "wait-ping": settle.WaitPing,

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         def channel(self) -> str: ...
 
 
-PIECE = 256 << 10
+PIECE = 1 << 20
 TRIES = 6
 """How often in a row a connection may be cut without getting any further."""
 

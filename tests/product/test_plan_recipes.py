@@ -47,11 +47,11 @@ def undo(plan: ServicePlan, kind: str) -> Step:
 
 
 def test_the_steps_go_keep_setup_zone_waits_verify() -> None:
-    assert kinds(planned("vmapi").steps) == [*KEEP, *SETUP, "leave-dns", "reprovision", *WAITS, "verify"]
+    assert kinds(planned("vmapi").steps) == [*KEEP, *SETUP, "reprovision", *WAITS, "verify"]
 
 
 def test_the_rollback_goes_logs_setup_zone_waits_verify() -> None:
-    zone = ["leave-dns", "reprovision", "join-dns", *WAITS, "verify"]
+    zone = ["reprovision", "join-dns", *WAITS, "verify"]
     assert kinds(planned("vmapi").rollback) == ["save-logs", *SETUP, *zone]
 
 
@@ -106,10 +106,10 @@ def test_only_reprovision_is_disruptive_and_only_the_snapshot_is_optional() -> N
 def test_the_zone_goes_to_the_new_image_and_back_to_the_old() -> None:
     plan, vm = planned("vmapi"), zone(VMAPI)
     at = {"vm": vm.uuid, "server": HEADNODE, "alias": "vmapi0"}
-    assert step(plan, "reprovision").params == {**at, "image": new_image(VMAPI).uuid}
-    assert undo(plan, "reprovision").params == {**at, "image": old_image(VMAPI).uuid}
-    assert step(plan, "verify").params == {**at, "image": new_image(VMAPI).uuid}
-    assert undo(plan, "verify").params == {**at, "image": old_image(VMAPI).uuid}
+    assert step(plan, "reprovision").params == {**at, "image": new_image(VMAPI).uuid, "in_dns": True}
+    assert undo(plan, "reprovision").params == {**at, "image": old_image(VMAPI).uuid, "in_dns": True}
+    assert step(plan, "verify").params == {**at, "image": new_image(VMAPI).uuid, "in_dns": True}
+    assert undo(plan, "verify").params == {**at, "image": old_image(VMAPI).uuid, "in_dns": True}
 
 
 def test_sapi_is_told_the_new_image_and_gets_the_old_one_back() -> None:
