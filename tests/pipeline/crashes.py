@@ -116,7 +116,7 @@ def cut_off_after(site: Site, line: str, number: int) -> bool:
 def power_cut(site: Site) -> None:
     """The headnode loses its power for two minutes, and boots."""
     for state in ("down", "up"):
-        faults.power(site.dc, site.dc.store.get("server", site.dc.headnode or "")["hostname"], state)
+        faults.power(site.dc, site.dc.headnode, state)
         site.dc.wait(120)
 
 

@@ -16,6 +16,7 @@ from mockdc.faces import inprocess, tree
 
 from sdcupgrade.cli.main import run
 from sdcupgrade.doors import Doors
+from sdcupgrade.plan.stack import STACK
 
 CUSTOMERS = {"imgapi": "4803c1cd-5882-9c48-bc2a-fc81c1429a89", "adminui": "latest"}
 
@@ -51,6 +52,11 @@ class Site:
     def spec(self, name: str = "foo", **services: str) -> None:
         """Write a spec into the operator's folder; the customer's own when nothing is said."""
         (self.ops / f"{name}.json").write_text(json.dumps(services or CUSTOMERS), encoding="utf-8")
+
+    def ordinary(self) -> dict[str, str]:
+        """A spec of every service with an instance that the ordinary procedure upgrades."""
+        names = [entry.name for entry in STACK if not entry.special and not entry.retired]
+        return {name: "latest" for name in names if self.dc.instances_of(name)}
 
     def run(self, line: str, doors: Optional[Doors] = None, stdin: Optional[TextIO] = None) -> Ran:
         """One command line; nobody at the terminal, unless *stdin* is one."""

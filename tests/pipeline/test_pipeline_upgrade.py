@@ -7,14 +7,6 @@ import json
 from site_in_a_box import CUSTOMERS, Site
 
 
-def everything(site: Site) -> dict[str, str]:
-    """Every service with an instance that the ordinary procedure upgrades."""
-    from sdcupgrade.plan.stack import STACK
-
-    ordinary = [entry.name for entry in STACK if not entry.special and not entry.retired]
-    return {name: "latest" for name in ordinary if site.dc.instances_of(name)}
-
-
 def test_the_customers_spec_runs_as_written(coal: Site) -> None:
     coal.spec()
     coal.ready()
@@ -34,7 +26,7 @@ def test_prepare_writes_the_three_documents_and_says_so(coal: Site) -> None:
 
 
 def test_every_ordinary_service_of_a_datacenter_in_one_go(coal: Site) -> None:
-    spec = everything(coal)
+    spec = coal.ordinary()
     assert len(spec) > 12
     coal.spec(**spec)
     coal.ready()
