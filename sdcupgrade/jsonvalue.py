@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
 
+MOST_DIGITS = 18
+"""What fits into 64 bits anywhere."""
 
 
 def _no_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -32,10 +34,29 @@ def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
 
 
-def loads(text: str | bytes, where: str, error: type[SdcupgradeError] = BadAnswer, hint: str = "") -> Json:
-    """Parse *text*; *where* names the file or program for the message. Raises *error*."""
+def _small_number(text: str) -> Json:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _no_fraction(text: str) -> Json:
+    raise ValueError(f"{text[:MOST_DIGITS]} is not a whole number")
+
+
+def loads(
+    text: str | bytes, where: str, error: type[SdcupgradeError] = BadAnswer, hint: str = "", whole: bool = False
+) -> Json:
+    """Parse *text*; *where* names the file or program for the message. *whole*: numbers are whole and of at most
+    :data:`MOST_DIGITS` digits, as canonical JSON has them. Raises *error*."""
     try:
-        value: Json = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        value: Json = json.loads(
+            text,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+            parse_int=_small_number if whole else None,
+            parse_float=_no_fraction if whole else None,
+        )
         return value
     except (ValueError, RecursionError) as why:
         raise error(f"{where}: not valid JSON: {_reason(why, text)}", hint) from why
