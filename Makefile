@@ -4,10 +4,18 @@ PYTHON ?= python3
 VENV   := .venv
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint types unit interpreters bench clean
+# all that the bytes of the one file depend on; a commit changes its buildstamp
+INPUTS := $(shell find sdcupgrade build -name __pycache__ -prune -o -print) tools/interpreters.py $(wildcard .git/logs/HEAD)
+
+.PHONY: pyz demo test lint types unit interpreters bench clean
 
 demo:  ## upgrade a whole datacenter in a box, and roll one service back; needs no package
 	@$(PYTHON) tools/demo.py
+
+pyz: dist/sdcupgrade  ## the one file; quick when nothing has changed
+
+dist/sdcupgrade: $(STAMP) $(INPUTS)
+	$(VENV)/bin/python build/pyz.py -o $@
 
 test: lint types unit interpreters  ## everything that must hold
 
@@ -16,6 +24,7 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy build/*.py build/inside/*.py tools/interpreters.py
 
 unit: $(STAMP)
 	$(VENV)/bin/python tools/coverage_run.py
@@ -33,4 +42,4 @@ $(STAMP): setup.cfg
 	touch $@
 
 clean:
-	rm -rf $(VENV) .scratch
+	rm -rf $(VENV) .scratch dist

@@ -1,4 +1,4 @@
-"""``python3 -m sdcupgrade``: ``--version`` and ``--help`` at once, everything else by :mod:`sdcupgrade.cli`."""
+"""``python3 -m sdcupgrade``: ``version`` and ``--help`` at once, everything else by :mod:`sdcupgrade.cli`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ def main() -> int:
         print("sdcupgrade: needs Python 3.9 or newer; pkgsrc brings one", file=sys.stderr)
         return 69
     words = sys.argv[1:]
-    if words in (["--version"], ["-V"]):
-        import sdcupgrade
+    if words in (["--version"], ["-V"]) or (words[:1] == ["version"] and set(words[1:]) <= {"-j", "--json"}):
+        # for anybody, anywhere: it needs no root and opens no log
+        from sdcupgrade.version import told
 
-        print(f"sdcupgrade {sdcupgrade.__version__}")
+        print(told(as_json=len(words) > 1))
         return 0
     if words in ([], ["--help"], ["-h"], ["help"]):
         from sdcupgrade.cli.commands import overview

@@ -1,7 +1,7 @@
 """Run the in-process tests on the oldest and the newest supported python that this machine has.
 
 Looks for ``python3.N`` on the PATH and among pyenv's versions. Each gets a virtual environment of its own below
-``.scratch/``, made once. A machine that has only one interpreter is told so: ``make unit`` has covered that one already.
+``.scratch/``, made once. A machine that has only one interpreter is told so: ``make unit`` has covered that one.
 """
 
 from __future__ import annotations
@@ -11,12 +11,33 @@ import pathlib
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLOOR = (3, 9)
 IN_PROCESS = ["tests/product", "tests/mockdc", "tests/pipeline"]
 
 Version = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A python: the file itself (not a shim in front of it), and its full version."""
+
+    path: pathlib.Path
+    version: tuple[int, int, int]
+
+    @property
+    def minor(self) -> Version:
+        """3.9, for 3.9.18."""
+        return self.version[:2]
+
+    @property
+    def full(self) -> str:
+        """For people."""
+        return ".".join(map(str, self.version))
 
 
 def candidates() -> list[pathlib.Path]:
@@ -28,21 +49,28 @@ def candidates() -> list[pathlib.Path]:
             if re.fullmatch(r"python3\.\d+", path.name)]
 
 
-def version_of(python: pathlib.Path) -> Version | None:
-    """What the interpreter says of itself; None when it does not run (a pyenv shim without a version, say)."""
-    script = "import sys, venv, sqlite3; print(*sys.version_info[:2])"
-    done = subprocess.run([str(python), "-c", script], capture_output=True, text=True, check=False)
-    words = done.stdout.split()
-    return (int(words[0]), int(words[1])) if done.returncode == 0 and len(words) == 2 else None
+def ask(path: pathlib.Path, needs: Sequence[str]) -> Optional[Interpreter]:
+    """What a python says of itself; None when it does not run (a pyenv shim without a version, say), lacks one of the
+    modules in *needs*, is no CPython or no final release."""
+    script = (
+        f"import {', '.join(['sys', *needs])}; final = sys.version_info.releaselevel == 'final'\n"
+        "print(*sys.version_info[:3], sys.executable) if final and sys.implementation.name == 'cpython' else None"
+    )
+    done = subprocess.run([str(path), "-c", script], capture_output=True, text=True, check=False)
+    words = done.stdout.strip().split(" ", 3)
+    if done.returncode or len(words) != 4:
+        return None
+    return Interpreter(pathlib.Path(words[3]), (int(words[0]), int(words[1]), int(words[2])))
 
 
-def supported() -> dict[Version, pathlib.Path]:
-    """One working interpreter of each supported version."""
-    found: dict[Version, pathlib.Path] = {}
+def supported(needs: Sequence[str] = ("venv", "sqlite3")) -> dict[Version, Interpreter]:
+    """One working interpreter of each supported version: of several the one of the newest patch release."""
+    found: dict[Version, Interpreter] = {}
     for path in candidates():
-        version = version_of(path)
-        if version and version >= FLOOR:
-            found.setdefault(version, path)
+        python = ask(path, needs)
+        if python and python.version >= FLOOR:
+            other = found.get(python.minor)
+            found[python.minor] = python if other is None or python.version > other.version else other
     return found
 
 
@@ -66,8 +94,8 @@ def main() -> int:
     if not others:
         print(f"interpreters: only python {sys.version_info[0]}.{sys.version_info[1]} here, nothing more to run")
     for version in sorted(others):
-        print(f"interpreters: python {version[0]}.{version[1]} ({found[version]})", flush=True)
-        run = [str(prepare(version, found[version])), "-m", "pytest", *IN_PROCESS]
+        print(f"interpreters: python {found[version].full} ({found[version].path})", flush=True)
+        run = [str(prepare(version, found[version].path)), "-m", "pytest", *IN_PROCESS]
         status = subprocess.run(run, cwd=ROOT, check=False).returncode
         if status:
             return status

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
 class Command:
-    """*module* has a function ``<name>_arguments(parser)`` and a function ``<name>(session, options) -> int``."""
+    """*module* has a function ``<name>_arguments(parser)`` and a function ``<name>(session, options) -> int``.
 
-    name: str
-    help: str
-    module: str
-    aliases: tuple[str, ...] = ()
+    A plain class: importing dataclasses takes longer than all the rest of ``--help``.
+    """
+
+    def __init__(self, name: str, help: str, module: str, aliases: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.help = help
+        self.module = module
+        self.aliases = aliases
 
 
 COMMANDS = (
@@ -25,6 +26,7 @@ COMMANDS = (
     Command("check", "run the health checks alone", "sdcupgrade.cli.look"),
     Command("instances", "list the instances of the datacenter's services", "sdcupgrade.cli.look", ("insts",)),
     Command("avail", "list the images that services could be upgraded to", "sdcupgrade.cli.look", ("available",)),
+    Command("version", "tell which sdcupgrade this is, with -j where it runs from", "sdcupgrade.cli.look"),
 )
 
 

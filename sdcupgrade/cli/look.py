@@ -90,3 +90,15 @@ def avail(session: Session, options: Namespace) -> int:
     table = avail_table(session.site, options.channel, options.services, options.all)
     _show(session, table, options)
     return 0
+
+
+def version_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-j", "--json", action="store_true", help="as JSON")
+
+
+def version(session: Session, options: Namespace) -> int:
+    """Which sdcupgrade this is; without oddities on the command line ``__main__`` has answered that before."""
+    from sdcupgrade.version import told
+
+    session.say(told(options.json))
+    return 0

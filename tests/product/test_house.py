@@ -19,7 +19,7 @@ ROWS = (
     {"plan"},
     {"updates", "dc"},
     {"trust", "ui"},
-    {"doors", "model", "errors", "log", "jsonvalue"},
+    {"doors", "model", "errors", "log", "jsonvalue", "version"},
 )
 """``docs/architecture.md``, top to bottom: each row may use itself and the rows below."""
 PURE = {"plan", "trust"}
@@ -95,5 +95,6 @@ def modules_of(words: str) -> set[str]:
 
 
 def test_version_and_help_import_no_work_module() -> None:
-    assert modules_of("--version") == {"sdcupgrade", "sdcupgrade.__main__"}
+    assert modules_of("--version") == {"sdcupgrade", "sdcupgrade.__main__", "sdcupgrade.version"}
+    assert modules_of("version") == modules_of("--version")
     assert modules_of("--help") <= {"sdcupgrade", "sdcupgrade.__main__", "sdcupgrade.cli", "sdcupgrade.cli.commands"}

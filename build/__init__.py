@@ -1,0 +1,1 @@
+"""What makes the one file. ``pyz.py`` is the program; see README.md."""

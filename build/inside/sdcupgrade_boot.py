@@ -1,0 +1,28 @@
+"""What runs first in the one file. Every Python since 2.7 can parse it, so that too old ones can be refused in words.
+
+Whoever calls has put this Python's byte code and the sources first on ``sys.path``, by the archive's real path: modules
+imported later come from that very file, even when a symlink to it is flipped meanwhile.
+"""
+
+import os
+import sys
+
+
+def start(archive):
+    # type: (str) -> None
+    """Run the program that is in *archive*, and exit. Nothing is unpacked, nothing written."""
+    if sys.version_info < (3, 9):
+        sys.stderr.write(
+            "sdcupgrade: needs Python 3.9 or newer, and %s is %d.%d; start the file itself, it finds the newest one, "
+            "or name one in SDCUPGRADE_PYTHON\n" % (sys.executable, sys.version_info[0], sys.version_info[1])
+        )
+        sys.exit(69)
+    if sys.executable and not (sys.flags.isolated and sys.flags.no_site):
+        # started as `python3 FILE`: PYTHONPATH and .pth files must have no say in a program that root runs
+        os.execv(sys.executable, [sys.executable, "-I", "-S", archive] + sys.argv[1:])
+    if os.environ.get("SDCUPGRADE_BOOT") == "shiv":
+        sys.path[:2] = [archive]
+        __import__("_bootstrap").bootstrap()  # shiv's own, which unpacks below ~/.shiv and runs from there
+    from sdcupgrade.__main__ import main
+
+    sys.exit(main())

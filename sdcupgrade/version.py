@@ -1,0 +1,54 @@
+"""Which sdcupgrade this is: semantic version, buildstamp, and where it runs from.
+
+All that ``--version`` imports. The buildstamp is baked into the one file when it is built; a checkout has none and
+says so.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from sdcupgrade import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from sdcupgrade.jsonvalue import Json
+
+try:
+    from sdcupgrade._build import BYTECODE, STAMP
+except ImportError:
+    STAMP, BYTECODE = "", []
+
+
+def identity() -> str:
+    """``1.4.0 (master-20261123T101500Z-g0123abc)``."""
+    return f"{__version__} ({STAMP or 'from a checkout'})"
+
+
+def archive() -> Optional[str]:
+    """The real path of the one file that this process runs from; None when it runs from a checkout."""
+    path = getattr(__spec__.loader, "archive", None)
+    return str(path) if path else None
+
+
+def to_json() -> dict[str, Json]:
+    """For ``version -j``; *bytecode* names the Pythons that the file has byte code for."""
+    return {
+        "version": __version__,
+        "buildstamp": STAMP or None,
+        "file": archive(),
+        "bytecode": list(BYTECODE),
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "interpreter": sys.executable,
+    }
+
+
+def told(as_json: bool) -> str:
+    """What ``sdcupgrade version`` says, without the end of the line."""
+    if not as_json:
+        return f"sdcupgrade {identity()}"
+    from sdcupgrade.jsonvalue import pretty
+
+    return pretty(to_json()).rstrip("\n")
