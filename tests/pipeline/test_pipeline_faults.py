@@ -241,7 +241,7 @@ QUIET = "Nothing disruptive was begun at imgapi. "
 STEPS: list[tuple[str, tuple[str, ...], int]] = [
     ("disk-full=/var/sdcupgrade/logs*", ("save the logs of imgapi0: /var/sdcupgrade/logs/", QUIET), 0),
     ("disk-full=/var/tmp/upgrade-foo/journal.jsonl #2", ("not begun: /var/tmp/upgrade-foo/journal.jsonl", QUIET), 0),
-    ("disk-full=/var/tmp/upgrade-foo/journal.jsonl #12", ("reprovision imgapi0", "not begun: ", QUIET), 0),
+    ("disk-full=/var/tmp/upgrade-foo/journal.jsonl #10", ("reprovision imgapi0", "not begun: ", QUIET), 0),
     ("vmadm get garbage", ("refresh the user-script of imgapi0: vmadm get", "not valid JSON", QUIET), 0),
     ("vmadm get fail", ("refresh the user-script of imgapi0: vmadm get", "exited 1: injected failure", QUIET), 0),
     ("vmadm update fail", ("vmadm update", "on headnode exited 1: injected failure", QUIET), 0),
@@ -249,8 +249,8 @@ STEPS: list[tuple[str, tuple[str, ...], int]] = [
     ("sapi PUT * status=500", ("refresh the user-script of imgapi in SAPI", "the service answered 500", QUIET), 0),
     ("sapi PUT * refuse", ("refresh the user-script of imgapi in SAPI", "connection refused", QUIET), 0),
     ("sapi PUT * status=409 #2", ("set the image of imgapi in SAPI", "refused with 409", QUIET), 0),
-    ("svcadm fail", ("take imgapi0 out of DNS: svcadm", "exited 1", QUIET), 0),
-    ("vmadm reprovision fail=1:out\\ of\\ luck", ("reprovision imgapi0 to image 4803c1cd", "exited 1: out of luck"), 0),
+    ("svcadm fail", ("reprovision imgapi0 to image", "svcadm -z", "exited 1"), 0),
+    ("vmadm reprovision fail=1:out\\ of\\ luck", ("exited 1: out of luck; imgapi0 runs its old image, and is in DNS",), 0),
     ("vmadm reprovision fail=0", ("said it succeeded, but the zone is running on image",), 0),
     ("vmadm reprovision hang", ("vmadm did not end within 420 s and was stopped",), 0),
     ("vmadm reprovision fails-after", ("exited 1: Successfully reprovisioned VM", "; injected failure"), 1),
@@ -442,11 +442,11 @@ def test_the_way_to_another_server_is_lost_in_the_middle(luna: Site, number: int
 @pytest.mark.parametrize(
     ("said", "told_as"),
     [
-        ("first line\\nsecond line\\n", "exited 1: first line; second line. "),
-        ("tab\\there, bell\\u0007, \\u001b[31mred\\u001b[0m", "exited 1: tab here, bell?, ?[31mred?[0m. "),
-        ("na\\u00efve caf\\u00e9", "exited 1: na\u00efve caf\u00e9. "),
-        ("  \\n\\n  ", "exited 1: it said nothing. "),
-        ("x" * 5000, "exited 1: " + "x" * 1000 + ". "),
+        ("first line\\nsecond line\\n", "exited 1: first line; second line; imgapi0 runs"),
+        ("tab\\there, bell\\u0007, \\u001b[31mred\\u001b[0m", "exited 1: tab here, bell?, ?[31mred?[0m; imgapi0 runs"),
+        ("na\\u00efve caf\\u00e9", "exited 1: na\u00efve caf\u00e9; imgapi0 runs"),
+        ("  \\n\\n  ", "exited 1: it said nothing; imgapi0 runs"),
+        ("x" * 5000, "exited 1: " + "x" * 1000 + "; imgapi0 runs"),
     ],
 )
 def test_whatever_a_program_says_is_one_line(site: Site, said: str, told_as: str) -> None:
@@ -456,7 +456,7 @@ def test_whatever_a_program_says_is_one_line(site: Site, said: str, told_as: str
     assert told_as in ending(ran)[0]
     assert not any(char in ran.err for char in "\x07\x1b\t")
     shown = [line for line in site.run("status foo").ok().out.splitlines() if line.startswith("Failed: ")]
-    assert len(shown) == 1 and told_as[:-2].strip() in shown[0]
+    assert len(shown) == 1 and told_as in shown[0]
 
 
 def test_a_log_that_cannot_be_written_is_said_and_stops_nothing(site: Site) -> None:
