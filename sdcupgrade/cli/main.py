@@ -73,7 +73,18 @@ def _parse(command: Command, words: Sequence[str]) -> Namespace:
 
     parser = Parser(f"sdcupgrade {command.name}", description=command.help, allow_abbrev=False)
     getattr(import_module(command.module), f"{command.name}_arguments")(parser)
-    return parser.parse_args(words)
+    return parser.parse_intermixed_args(_with_values(words))
+
+
+def _with_values(words: Sequence[str]) -> list[str]:
+    """``-s -name`` as one word: argparse takes a value that begins with a dash for another option."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "-s" and word.startswith("-"):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
 
 
 def _run(

@@ -157,7 +157,9 @@ def _running(case: Case, ground: Ground) -> Iterator[Finding]:
     zone = case.replaced
     if zone and zone.state != "running":
         evidence = f"{zone.alias} is {zone.state or 'in no state that VMAPI tells'}, not running"
-        yield _refuse(case, "instance-not-running", evidence, f"start it: vmadm start {zone.uuid}")
+        wait = f"look at it: vmadm get {zone.uuid}; where it is being provisioned, wait until it runs"
+        remedy = f"start it: vmadm start {zone.uuid}" if zone.state == "stopped" else wait
+        yield _refuse(case, "instance-not-running", evidence, remedy)
     if zone and not zone.admin_ip:
         yield _note(case, "no-admin-address", f"{zone.alias} has no address on the admin network")
 
@@ -247,9 +249,10 @@ def _age(case: Case, ground: Ground) -> Iterator[Finding]:
         return
     if case.current is None:
         evidence = (
-            f"nobody knows the current image {case.current_uuid}, so neither its age nor a downgrade was checked;"
-            " a rollback needs it in the server's pool, where it has to stay"
+            f"nobody knows the current image {case.current_uuid}, so neither its age nor a downgrade was checked"
         )
+        if case.replaced:
+            evidence += "; a rollback needs it in the server's pool, where it has to stay"
         yield _note(case, "current-image-unknown", evidence)
         return
     age = images.stamp(case.current)
@@ -287,7 +290,7 @@ def _remarks(case: Case, ground: Ground) -> Iterator[Finding]:
     elif case.change is Change.SAPI_ONLY and not case.zones:
         yield _note(case, "no-instance", f"{case.name} has no instance: only the image in SAPI changes")
     if zone:
-        lost = f"logs not saved, snapshots and hand edits on the root of {zone.alias} cannot be brought back"
+        lost = f"the root of {zone.alias} goes for good: snapshots, hand edits, and logs beyond those that are saved"
         yield _note(case, "root-replaced", lost)
     if zone and zone.datasets:
         kept = f"data in {', '.join(zone.datasets)} is kept as it is, upwards and on rollback"

@@ -161,7 +161,7 @@ def _suggestion(service: str) -> str:
     near = owners[0] if owners else stack.nearest(service)
     if owners:
         return f"{service} is the name of an image; its service is {near!r}"
-    return f"did you mean {near!r}?" if near else f"the services are {', '.join(sorted(stack.names()))}"
+    return f"did you mean {near!r}?" if near else f"the services are {', '.join(sorted(stack.upgradable()))}"
 
 
 def _meant_uuid(value: str) -> bool:

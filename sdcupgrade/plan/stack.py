@@ -179,7 +179,7 @@ STACK: tuple[StackService, ...] = (
         minimum="20140618T034916Z",
         ping="/ping",
     ),
-    StackService("redis", "not placed", retired="it is historic and nothing uses it any more (reference 5.1)"),
+    StackService("redis", "not placed", retired="it is historic and nothing uses it any more"),
     StackService("ca", "not placed", retired="it was withdrawn; `sdcadm experimental remove-ca` removes it"),
     StackService("dapi", "not placed", retired="it was folded into cnapi (DAPI-220)"),
 )
@@ -213,6 +213,11 @@ def find(name: str) -> Optional[StackService]:
 def names() -> tuple[str, ...]:
     """All service names, bottom of the stack first."""
     return tuple(_BY_NAME)
+
+
+def upgradable() -> tuple[str, ...]:
+    """The names of the services that are not retired."""
+    return tuple(entry.name for entry in STACK if not entry.retired)
 
 
 def position(name: str) -> int:

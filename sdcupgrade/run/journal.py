@@ -104,6 +104,22 @@ def read_state(files: Files, path: str) -> State:
     return fold(_parse(_bytes(files, path), path)[0])
 
 
+def opening(clock: Clock, **fields: Json) -> str:
+    """The first line of a journal, to be there from the moment that its work dir is: a journal that is gone is then
+    known for what it is, and never taken for one in which nothing has happened."""
+    line = {**fields, "v": VERSION, "seq": 1, "time": iso(clock.time()), "prev": START, "event": "prepared"}
+    return dumps(line) + "\n"
+
+
+def refuse_lost(files: Files, path: str) -> None:
+    """Raises BadInput when the journal is not there."""
+    if not files.exists(path):
+        raise BadInput(
+            f"{path} is gone, so nobody can tell what was changed; nothing is done on the strength of the plan alone",
+            "put the journal back; or compare `sdcupgrade instances` with rollback.json and spec.json beside it",
+        )
+
+
 def _bytes(files: Files, path: str) -> bytes:
     return files.read(path, LIMIT) if files.exists(path) else b""
 

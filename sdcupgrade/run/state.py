@@ -81,6 +81,8 @@ class State:
     steps: Mapping[str, StepState] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     entries: int = 0
+    downloaded: bool = False
+    """Whether a download came to its end."""
 
     def begun(self, step: str) -> int:
         """The number of the line that last announced the step; 0 for never."""
@@ -113,9 +115,10 @@ def fold(entries: Iterable[Entry]) -> State:
     """Read the lines in order. Raises BadInput for a known event without its fields."""
     steps: dict[str, StepState] = {}
     runs: list[Run] = []
-    count = 0
+    count, downloaded = 0, False
     for entry in entries:
         count += 1
+        downloaded = downloaded or entry.event == "downloaded"
         record = Record(dict(entry.fields), f"journal: line {entry.seq}", BadInput, HINT)
         if entry.event in ("intent", "done", "failed"):
             step = record.text("step")
@@ -128,7 +131,7 @@ def fold(entries: Iterable[Entry]) -> State:
         elif entry.event == "run-end" and runs:
             verdict, message = record.text("verdict"), record.text("message")
             runs[-1] = replace(runs[-1], ended=entry.time, verdict=verdict, message=message)
-    return State(steps, tuple(runs), count)
+    return State(steps, tuple(runs), count, downloaded)
 
 
 def _intent(old: Optional[StepState], entry: Entry, record: Record) -> StepState:

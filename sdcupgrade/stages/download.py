@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sdcupgrade.dc import zones
 from sdcupgrade.dc.survey import survey
 from sdcupgrade.model import Event
+from sdcupgrade.stages.execute import open_journal
 from sdcupgrade.updates.fetch import fetch_all, forget, path_of
 
 TYPE_CHECKING = False
@@ -54,6 +55,7 @@ def download(site: Site, text: str, parallel: int = PARALLEL) -> Downloaded:
         fetch_all(missing, work.images, server, files, site.doors.clock, site.emit, parallel)
         _store(site, work, missing, parallel)
         installed = _install(site, plan)
+        open_journal(site, work).append("downloaded", images=len(missing), installed=installed)
     return Downloaded(len(missing), sum(one.size for one in missing), installed)
 
 

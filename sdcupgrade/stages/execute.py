@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sdcupgrade.errors import Refused
 from sdcupgrade.run.engine import Engine
-from sdcupgrade.run.journal import Journal
+from sdcupgrade.run.journal import Journal, refuse_lost
 from sdcupgrade.steps.registry import World, build
 
 TYPE_CHECKING = False
@@ -60,7 +60,8 @@ class Options:
 
 
 def open_journal(site: Site, work: WorkDir) -> Journal:
-    """The journal, for appending; only under the lock."""
+    """The journal, for appending; only under the lock. Raises BadInput when it is damaged or gone."""
+    refuse_lost(site.doors.files, work.journal)
     return Journal(site.doors.files, work.journal, site.doors.clock)
 
 

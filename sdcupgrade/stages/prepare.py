@@ -14,6 +14,7 @@ from sdcupgrade.jsonvalue import pretty
 from sdcupgrade.plan import document, planner, stack, summary
 from sdcupgrade.plan.cache import Cache, cache_json, parse_cache, resolve_from_cache, updated_cache
 from sdcupgrade.plan.spec import parse_spec
+from sdcupgrade.run.journal import opening
 from sdcupgrade.run.workdir import Named, WorkDir
 from sdcupgrade.updates.channel import channel_of, resolve, with_origins
 
@@ -126,6 +127,7 @@ def _write(site: Site, work: WorkDir, spec: Spec, draft: Draft, fresh: bool) -> 
         work.rollback: pretty(summary.rollback_json(plan)),
         work.spec: pretty(summary.spec_json(plan)),
         work.plan: pretty(document.to_json(plan)),
+        work.journal: opening(clock, plan=document.digest(plan)),
     }
     if not files.listdir(work.path):
         return work.create(files, clock, spec, contents)

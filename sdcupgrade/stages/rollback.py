@@ -27,8 +27,9 @@ def rollback(site: Site, text: str, options: Options) -> tuple[Outcome, ...]:
         journal = open_journal(site, work)
         moves = pending_rollback(plan, journal.state, options.services)
         if not moves:
-            which = ", ".join(options.services) or "no service of this plan"
-            site.note(work.name, f"nothing to roll back: {which} was not changed by it, or is rolled back already")
+            which = ", ".join(options.services) or "what this upgrade changed, if anything,"
+            text = f"nothing to roll back: {which} is as it was before the upgrade; nothing was changed"
+            site.note(work.name, text)
             _close(site, journal, options)
             return ()
         services = in_order(moves)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sdcupgrade.doors.run import is_alive
 from sdcupgrade.plan.document import Change
 from sdcupgrade.run import lock
-from sdcupgrade.run.journal import read_state
+from sdcupgrade.run.journal import read_state, refuse_lost
 from sdcupgrade.run.moves import Standing, standing
 from sdcupgrade.run.state import Phase
 
@@ -47,7 +47,7 @@ class Status:
     name: str
     phase: str
     running: str
-    holder: str
+    holder: Optional[Holder]
     step: str
     waiting: str
     since: str
@@ -57,12 +57,14 @@ class Status:
     def to_json(self) -> dict[str, Json]:
         """For ``-j``."""
         rows: list[Json] = [dict(vars(service)) for service in self.services]
-        return {**{key: value for key, value in vars(self).items() if key != "services"}, "services": rows}
+        holder: Json = dict(vars(self.holder)) if self.holder else None
+        return {**vars(self), "holder": holder, "services": rows}
 
 
 def status(site: Site, text: str) -> Status:
     """Read it. Raises NoInput when there is no such upgrade."""
     work, plan = site.prepared(text)
+    refuse_lost(site.doors.files, work.journal)
     state = read_state(site.doors.files, work.journal)
     holder = lock.holder_now(site.doors.files)
     mine = holder if holder is not None and holder.name == work.name and is_alive(holder.pid) else None
@@ -73,7 +75,7 @@ def status(site: Site, text: str) -> Status:
         name=work.name,
         phase=phase,
         running=mine.command if mine else "",
-        holder=str(mine) if mine else "",
+        holder=mine,
         step=_says(plan, step) if step else "",
         waiting=step.waiting if step else "",
         since=(step.waiting_since or step.since) if step else "",
@@ -104,7 +106,7 @@ def _phase(services: tuple[ServiceStatus, ...], state: State, holder: Optional[H
         return "failed" if state.unfinished.verdict in ("step-failed", "timed-out") else "interrupted"
     standings = {service.standing for service in services} - {"nothing to do"}
     if standings <= {Standing.UNTOUCHED.value}:
-        return "prepared"
+        return "downloaded" if state.downloaded else "prepared"
     if standings == {Standing.UPGRADED.value}:
         return "upgraded"
     back = standings <= {Standing.UNTOUCHED.value, Standing.ROLLED_BACK.value}
@@ -121,6 +123,7 @@ def _says(plan: Plan, step: StepState) -> str:
 
 _NEXT = {
     "prepared": "sdcupgrade download {0}, then sdcupgrade upgrade {0}",
+    "downloaded": "sdcupgrade upgrade {0}",
     "failed": "sdcupgrade resume {0}, or sdcupgrade rollback {0}",
     "interrupted": "sdcupgrade resume {0}",
     "upgraded": "nothing is left to do; to go back: sdcupgrade rollback {0}",

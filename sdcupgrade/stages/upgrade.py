@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sdcupgrade.dc.inventory import take
 from sdcupgrade.run.moves import Standing, pending_upgrade, standing
 from sdcupgrade.stages.execute import announce, carry_out, open_journal, refuse_unfinished
-from sdcupgrade.stages.gate import health, refuse_altered_inputs, refuse_moved_facts, refuse_unhealthy
+from sdcupgrade.stages.gate import health, read, refuse_altered_inputs, refuse_moved_facts, refuse_unhealthy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def begin(site: Site, plan: Plan, journal: Journal, options: Options) -> tuple[O
         return ()
     services = in_order(moves)
     refuse_altered_inputs(site, plan)
-    inventory = take(site.datacenter, services)
+    inventory = read(site, services, options.ignore)
     refuse_moved_facts(plan, inventory, _changed(plan, journal, services))
     refuse_unhealthy(site, health(site, inventory, plan), options.ignore)
     announce(site, plan, services)
