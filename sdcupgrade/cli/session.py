@@ -46,9 +46,9 @@ class Session:
             return True
 
     def say(self, text: str) -> None:
-        """A line of the answer, on stdout."""
+        """A line of the answer, on stdout; none for an empty table."""
         self.terminal.clear()
-        write(self.out, text if text.endswith("\n") else text + "\n")
+        write(self.out, text if not text or text.endswith("\n") else text + "\n")
 
 
 def open_session(
