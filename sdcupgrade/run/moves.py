@@ -30,7 +30,7 @@ class Move:
 
 
 class Standing(enum.Enum):
-    """Where a service stands in an upgrade."""
+    """Where a service stands in an upgrade. It is untouched until a step is begun that a rollback would undo."""
 
     UNTOUCHED = "untouched"
     PARTLY = "partly"
@@ -70,7 +70,8 @@ def pending_rollback(plan: Plan, state: State, services: Optional[Sequence[str]]
 
 def standing(service: ServicePlan, state: State, options: Collection[str] = ()) -> Standing:
     """Where *service* stands now."""
-    if not any(state.begun(step.id) for step in service.steps):
+    changes = {undone for step in service.rollback for undone in step.undoes}
+    if not any(state.begun(step) for step in changes):
         return Standing.UNTOUCHED
     if any(state.begun(step.id) for step in service.rollback):
         latest = max(state.begun(step.id) for step in service.steps)

@@ -68,7 +68,7 @@ def status(site: Site, text: str) -> Status:
     state = read_state(site.doors.files, work.journal)
     holder = lock.holder_now(site.doors.files)
     mine = holder if holder is not None and holder.name == work.name and is_alive(holder.pid) else None
-    step = state.open_step
+    step = state.open_step if mine or state.unfinished else None
     services = tuple(_service(service, state) for service in plan.services)
     phase = _phase(services, state, mine)
     return Status(
