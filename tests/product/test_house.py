@@ -98,3 +98,9 @@ def test_version_and_help_import_no_work_module() -> None:
     assert modules_of("--version") == {"sdcupgrade", "sdcupgrade.__main__", "sdcupgrade.version"}
     assert modules_of("version") == modules_of("--version")
     assert modules_of("--help") <= {"sdcupgrade", "sdcupgrade.__main__", "sdcupgrade.cli", "sdcupgrade.cli.commands"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_looks_beside_itself(path: pathlib.Path) -> None:
+    """In the one file there is no folder beside a module."""
+    assert "__file__" not in path.read_text(encoding="utf-8")
