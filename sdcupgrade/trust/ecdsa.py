@@ -51,7 +51,7 @@ def verify(public: tuple[int, int], signature: bytes, message: bytes) -> bool:
     inverse = pow(s, -1, ORDER)
     key = odd_multiples((public[0], public[1], 1), _doubled, _added)
     terms = (digest * inverse % ORDER, BASE_MULTIPLES), (r * inverse % ORDER, key)
-    x, _, z = weighted_sum(terms, ZERO, _doubled, _added, _negative)
+    x, _, z = weighted_sum(terms, *GROUP)
     return bool(z) and x * pow(z * z, -1, P) % P % ORDER == r
 
 
@@ -87,4 +87,5 @@ def _negative(one: Point) -> Point:
     return (x, -y % P, z)
 
 
+GROUP = (ZERO, _doubled, _added, _negative)
 BASE_MULTIPLES = odd_multiples(BASE, _doubled, _added)

@@ -31,7 +31,7 @@ def verify(public: bytes, signature: bytes, message: bytes) -> bool:
     """Whether *signature* is one of *message* by the holder of *public*; false for whatever is malformed, too."""
     if len(public) != SIZE or len(signature) != SIGNATURE_SIZE:
         return False
-    key = _decoded(public)
+    key = point(public)
     scalar = int.from_bytes(signature[32:], "little")
     if key is None or scalar >= ORDER or _has_small_order(key):
         return False
@@ -39,10 +39,10 @@ def verify(public: bytes, signature: bytes, message: bytes) -> bool:
     k = int.from_bytes(challenge, "little") % ORDER
     # comparing encodings refuses an R that is not canonical, and spares its square root
     terms = (scalar, BASE_MULTIPLES), (k, odd_multiples(_negative(key), _doubled, _added))
-    return _encoded(weighted_sum(terms, ZERO, _doubled, _added, _negative)) == signature[:32]
+    return encoded(weighted_sum(terms, *GROUP)) == signature[:32]
 
 
-def _decoded(data: bytes) -> Optional[Point]:
+def point(data: bytes) -> Optional[Point]:
     """The point, or None when there is none or it has a shorter form (RFC 8032, 5.1.3)."""
     number = int.from_bytes(data, "little")
     sign, y = number >> 255, number & ((1 << 255) - 1)
@@ -61,22 +61,23 @@ def _decoded(data: bytes) -> Optional[Point]:
     return (x, y, 1, x * y % P)
 
 
-def _encoded(point: Point) -> bytes:
-    x, y, z, _ = point
+def encoded(one: Point) -> bytes:
+    """The canonical form of a point (RFC 8032, 5.1.2)."""
+    x, y, z, _ = one
     inverse = pow(z, -1, P)
     x, y = x * inverse % P, y * inverse % P
     return (y | (x & 1) << 255).to_bytes(32, "little")
 
 
-def _has_small_order(point: Point) -> bool:
+def _has_small_order(one: Point) -> bool:
     """Whether the point is one of the eight whose eightfold is the neutral one."""
     for _ in range(3):
-        point = _doubled(point)
-    return point[0] == 0 and point[1] == point[2]
+        one = _doubled(one)
+    return one[0] == 0 and one[1] == one[2]
 
 
-def _negative(point: Point) -> Point:
-    x, y, z, t = point
+def _negative(one: Point) -> Point:
+    x, y, z, t = one
     return (-x % P, y, z, -t % P)
 
 
@@ -92,8 +93,8 @@ def _added(one: Point, other: Point) -> Point:
     return (e * f % P, g * h % P, f * g % P, e * h % P)
 
 
-def _doubled(point: Point) -> Point:
-    x, y, z, _ = point
+def _doubled(one: Point) -> Point:
+    x, y, z, _ = one
     a, b = x * x % P, y * y % P
     h = a + b
     e = h - (x + y) * (x + y) % P
@@ -102,5 +103,6 @@ def _doubled(point: Point) -> Point:
     return (e * f % P, g * h % P, f * g % P, e * h % P)
 
 
-BASE: Point = _decoded((4 * pow(5, -1, P) % P).to_bytes(32, "little")) or ZERO
+GROUP = (ZERO, _doubled, _added, _negative)
+BASE: Point = point((4 * pow(5, -1, P) % P).to_bytes(32, "little")) or ZERO
 BASE_MULTIPLES = odd_multiples(BASE, _doubled, _added)

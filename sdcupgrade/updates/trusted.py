@@ -191,13 +191,14 @@ class TrustedUpdates:
         return "/".join(map(quote, (folder + slash + prefix + name).split("/")))
 
     def _refresh_root(self) -> None:
-        for _ in range(self._limits.new_roots):
-            data = self._fetch(f"{self.trusted.root.version + 1}.root.json", self._limits.root_bytes)
-            if data is None:
-                return self.trusted.last_root()
+        left = self._limits.new_roots
+        while (data := self._fetch(f"{self.trusted.root.version + 1}.root.json", self._limits.root_bytes)) is not None:
+            if not left:
+                raise Untrusted(f"root.json: more than {self._limits.new_roots} new versions at once")
+            left -= 1
             self.trusted.new_root(data)
             self._store.write(ROOT, data)
-        raise Untrusted(f"root.json: more than {self._limits.new_roots} new versions at once")
+        self.trusted.last_root()
 
     def _refresh_timestamp(self) -> None:
         limit = self._limits.timestamp_bytes
