@@ -94,7 +94,7 @@ class Unreachable(SdcupgradeError):
 
     status = 69
     reference = "unreachable"
-    advice = "see whether it is up (sdcupgrade check), then type the same command again"
+    advice = "see whether it is up, and what is in between (network, firewall), then type the same command again"
 
 
 class Bug(SdcupgradeError):

@@ -46,10 +46,10 @@ def check_arguments(parser: ArgumentParser) -> None:
 def check(session: Session, options: Namespace) -> int:
     """All health checks; exit status 4 when one fails."""
     from sdcupgrade.cli.show import findings_table, remedy_lines
-    from sdcupgrade.dc.inventory import take
-    from sdcupgrade.stages.gate import health
+    from sdcupgrade.stages.gate import checkup
+    from sdcupgrade.ui import words
 
-    findings = health(session.site, take(session.site.datacenter))
+    findings = checkup(session.site)
     _show(session, findings_table(findings), options)
     failed = sorted({finding.id for finding in findings if not finding.ok})
     if failed:
@@ -57,7 +57,8 @@ def check(session: Session, options: Namespace) -> int:
             for line in remedy_lines(findings):
                 session.say(line)
         raise Unhealthy(
-            f"{len(failed)} checks failed: {', '.join(failed)}", "the remedies are above; nothing was changed"
+            f"{words.plural(len(failed), 'check')} failed: {', '.join(failed)}",
+            "the remedies are above; nothing was changed",
         )
     return 0
 

@@ -57,7 +57,7 @@ class Addresses:
             try:
                 self.learn(zones.core_zones(node, self._headnode.admin_uuid))
             except (CommandFailed, BadAnswer):
-                return {}
+                self._by_role = {}  # names will do; a vmadm that hangs is not waited for at each request
         return self._by_role or {}
 
 

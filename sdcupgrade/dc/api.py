@@ -37,11 +37,20 @@ def target(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{pairs}" if pairs else path
 
 
-class Api:
-    """One HTTP service. *bases* gives its base URLs, the best first; *version* is what Accept-Version asks for."""
+def look_at(service: str) -> str:
+    """How to see what ails a service of the datacenter, when the uuid of its zone is not at hand."""
+    return f"sdc-healthcheck; svcs -xvz $(vmadm lookup -1 tags.smartdc_role={service})"
 
-    def __init__(self, service: str, http: Http, bases: Bases, version: str) -> None:
+
+class Api:
+    """One HTTP service. *bases* gives its base URLs, the best first; *version* is what Accept-Version asks for.
+
+    *advice* is what to do when it does not answer and the wire does not tell why; by default, to look into its zone.
+    """
+
+    def __init__(self, service: str, http: Http, bases: Bases, version: str, advice: str = "") -> None:
         self.service = service
+        self.advice = advice or f"see what ails {service}: {look_at(service)}"
         self.http = http
         self._bases = bases
         self._version = version
@@ -62,7 +71,7 @@ class Api:
         answer = self._answer(method, where, headers, data, timeout_s)
         if 200 <= answer.status < 300:
             return answer
-        raise failure(f"{self.service}: {method} {where}", answer)
+        raise failure(f"{self.service}: {method} {where}", answer, self.advice)
 
     def _answer(
         self, method: str, where: str, headers: Mapping[str, str], body: Union[bytes, FileBody, None], timeout_s: float
@@ -73,7 +82,10 @@ class Api:
                 return self.http.request(method, base + where, headers=headers, body=body, timeout_s=timeout_s)
             except Unreachable:
                 continue
-        return self.http.request(method, bases[-1] + where, headers=headers, body=body, timeout_s=timeout_s)
+        try:
+            return self.http.request(method, bases[-1] + where, headers=headers, body=body, timeout_s=timeout_s)
+        except Unreachable as why:
+            raise Unreachable(why.message, why.hint or self.advice) from why
 
     @staticmethod
     def _encoded(body: Union[Json, FileBody], headers: dict[str, str]) -> Union[bytes, FileBody, None]:
@@ -103,15 +115,15 @@ class Api:
         return self.json(path, timeout_s=10.0)
 
 
-def failure(what: str, answer: Response) -> Union[HttpError, Unreachable]:
-    """The error for an answer that is not 2xx.
+def failure(what: str, answer: Response, advice: str = "") -> Union[HttpError, Unreachable]:
+    """The error for an answer that is not 2xx; *advice* for one that is the service's own fault.
 
     CNAPI answers 500 to bad parameters (reference 2.3): that is the caller's fault all the same.
     """
     code, message = _error_body(answer)
     said = " ".join(part for part in (str(answer.status), code) if part) + (f": {message}" if message else "")
     if answer.status >= 500 and not code.startswith("Invalid"):
-        return Unreachable(f"{what}: the service answered {said}")
+        return Unreachable(f"{what}: the service answered {said}", advice)
     return HttpError(f"{what}: refused with {said}", answer.status, code)
 
 

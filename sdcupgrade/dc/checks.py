@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from sdcupgrade.dc import dns, zones
+from sdcupgrade.dc.api import look_at
 from sdcupgrade.dc.nodes import run_on
 from sdcupgrade.dc.survey import Surveyed, ask
-from sdcupgrade.errors import CommandFailed, SdcupgradeError
+from sdcupgrade.errors import BadAnswer, CommandFailed, SdcupgradeError
 from sdcupgrade.jsonvalue import records
 from sdcupgrade.model import Finding
+from sdcupgrade.ui import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,11 +51,13 @@ class Subject:
 
 @dataclass(frozen=True)
 class Scope:
-    """What the questions are about. *hostnames* by server uuid; *space* is what each server's pool will take, bytes."""
+    """What the questions are about. *hostnames* by server uuid; *space* is what each server's pool will take, bytes;
+    *unread* is why there is no inventory, so that these are the zones of this headnode only."""
 
     subjects: tuple[Subject, ...]
     hostnames: Mapping[str, str] = field(default_factory=dict)
     space: Mapping[str, int] = field(default_factory=dict)
+    unread: Optional[SdcupgradeError] = None
 
     def servers(self) -> tuple[str, ...]:
         """The servers of all subjects."""
@@ -71,6 +75,30 @@ def scope_of(inventory: Inventory, services: Optional[Collection[str]] = None) -
         ),
         hostnames={server.uuid: server.hostname for server in inventory.servers},
     )
+
+
+def scope_here(dc: Datacenter, unread: SdcupgradeError) -> Scope:
+    """The zones of this headnode, by vmadm alone: *unread* tells why there is no inventory.
+
+    Names are SAPI's to give; without it only those count by which sdcupgrade itself asks.
+    """
+    try:
+        found = dc.local_zones()
+    except (CommandFailed, BadAnswer):
+        found = ()  # zones-running asks again, and tells
+    subjects = (
+        Subject(
+            vm=zone.uuid,
+            alias=zone.alias,
+            service=zone.role,
+            server=dc.headnode.uuid,
+            admin_ip=zone.admin_ip,
+            domain=dc.headnode.domain(zone.role) if zone.role in ASKED else "",
+        )
+        for zone in found
+        if not zone.manta
+    )
+    return Scope(tuple(subjects), dict(dc.hostnames), unread=unread)
 
 
 class Look:
@@ -97,6 +125,21 @@ class Look:
         """The hostname of a server."""
         return self.scope.hostnames.get(server) or self.dc.hostnames.get(server, server)
 
+    def remedy(self, service: str) -> str:
+        """How to see what ails a service: by the uuids of its zones, where they are known."""
+        zones = [one for one in self.scope.subjects if one.service == service]
+        return f"see what ails {service}: " + (
+            f"sdc-healthcheck; {self.svcs('-xvz', zones)}" if zones else look_at(service)
+        )
+
+    def svcs(self, options: str, zones: Iterable[Subject], name: str = "") -> str:
+        """``svcs`` for each of the zones, with the server for those that are not here."""
+        return "; ".join(
+            f"svcs {options} {one.vm}{name and ' ' + name}"
+            + ("" if one.server == self.dc.headnode.uuid else f" (on {self.name(one.server)})")
+            for one in zones
+        )
+
     def reached(self) -> dict[str, Surveyed]:
         """The servers that could be looked into."""
         return {uuid: one for uuid, one in self.pools.items() if isinstance(one, Surveyed)}
@@ -114,15 +157,16 @@ def _headnode(look: Look) -> list[Finding]:
 
 def _up(id: str, service: str) -> Check:
     def run(look: Look) -> list[Finding]:
-        api = look.dc.api(service)
-        said = api.ping()
-        offline = _offline(said)
+        try:
+            offline = _offline(look.dc.api(service).ping())
+        except SdcupgradeError as why:
+            return [Finding(id, False, service, why.message, look.remedy(service))]
         if offline:
             evidence = f"/ping says that these are offline: {', '.join(offline)}"
             return [Finding(id, False, service, evidence, f"see that they run, then svcs -x in {service}")]
         return [Finding(id, True, service, "/ping answers 200")]
 
-    return Check(id, f"{service} answers its ping", run, f"see that {service}'s zone runs: sdc-healthcheck")
+    return Check(id, f"{service} answers its ping", run)
 
 
 def _offline(said: object) -> list[str]:
@@ -141,23 +185,32 @@ def _sapi_mode(look: Look) -> list[Finding]:
 PROTO = "sapi keeps its records in files of its own now; see that moray works, then POST /mode?mode=full"
 
 
+def _inventory(look: Look) -> list[Finding]:
+    why = look.scope.unread
+    if why is None:
+        return [Finding("inventory", True, "", "services, zones, servers and images were read")]
+    evidence = f"{why.message}; so only zones of this headnode are looked at"
+    return [Finding("inventory", False, "", evidence, why.hint or why.advice)]
+
+
 def _dns(look: Look) -> list[Finding]:
     """Each name gives each address of its zones."""
-    wanted: dict[str, set[str]] = {}
+    wanted: dict[str, list[Subject]] = {}
+    zones = look.zones
     for subject in look.scope.subjects:
-        if subject.domain and subject.admin_ip and subject.vm in look.zones:
-            wanted.setdefault(subject.domain, set()).add(subject.admin_ip)
+        if subject.domain and subject.admin_ip and subject.vm in zones:
+            wanted.setdefault(subject.domain, []).append(subject)
     names = sorted(wanted)
     found = in_parallel(lambda name: set(dns.lookup(look.dc.doors.run, name)), names)
-    bad = [
-        Finding("dns", False, name, f"gives {_list(given)}, lacks {_list(wanted[name] - given)}", REGISTRAR)
-        for name, given in zip(names, found)
-        if not wanted[name] <= given
-    ]
-    return _all_well("dns", f"{len(names)} names give the addresses of their zones", bad)
+    bad = []
+    for name, given in zip(names, found):
+        lacking = [one for one in wanted[name] if one.admin_ip not in given]
+        if lacking:
+            evidence = f"gives {_list(given)}, lacks {_list(one.admin_ip for one in lacking)}"
+            remedy = f"see registrar: {look.svcs('-z', lacking, 'registrar')}; a name may need 60 s after a restart"
+            bad.append(Finding("dns", False, name, evidence, remedy))
+    return _all_well("dns", f"{words.plural(len(names), 'name')} checked: each gives the addresses of its zones", bad)
 
-
-REGISTRAR = "see registrar in that zone: svcs -z UUID registrar; a name may need 60 s after a restart"
 
 
 def _list(items: Iterable[str]) -> str:
@@ -166,8 +219,9 @@ def _list(items: Iterable[str]) -> str:
 
 def _zones_running(look: Look) -> list[Finding]:
     bad = []
+    zones = look.zones
     for subject in look.scope.subjects:
-        zone = look.zones.get(subject.vm)
+        zone = zones.get(subject.vm)
         state = zone.state if zone else "not there"
         if state != "running":
             remedy = f"look at vmadm get {subject.vm} on {look.name(subject.server)}"
@@ -266,11 +320,15 @@ def _leftovers(look: Look) -> list[Finding]:
 
 
 def _jobs_idle(look: Look) -> list[Finding]:
-    """A warning only: jobs under way may fail when what they stand on goes down."""
+    """A warning only: jobs under way may fail when what they stand on goes down. That workflow itself is down is for
+    ``workflow-up`` to tell."""
     found = []
-    for execution in ("running", "queued"):
-        query = {"execution": execution, "limit": "20"}
-        found += records(look.dc.api("workflow").json("/jobs", query), "workflow: GET /jobs")
+    try:
+        for execution in ("running", "queued"):
+            query = {"execution": execution, "limit": "20"}
+            found += records(look.dc.api("workflow").json("/jobs", query), "workflow: GET /jobs")
+    except SdcupgradeError as why:
+        return [Finding("jobs-idle", True, "workflow", f"nobody knows whether jobs are under way: {why.message}")]
     names = sorted({job.text_or("name", "?") or "?" for job in found})
     evidence = f"{len(found)} jobs under way, which may fail: {', '.join(names)}" if found else "no job is under way"
     return [Finding("jobs-idle", True, "workflow", evidence, "wait for them, or go on" if found else "")]
@@ -293,15 +351,16 @@ class Check:
     remedy: str = ""
 
 
+ASKED = ("sapi", "vmapi", "cnapi", "imgapi", "workflow")
+"""The services that sdcupgrade itself asks."""
+
+
 def _checks() -> tuple[Check, ...]:
     return (
         Check("headnode", "this is a headnode", _headnode),
-        _up("sapi-up", "sapi"),
+        *(_up(f"{service}-up", service) for service in ASKED),
         Check("sapi-mode", "sapi is in full mode", _sapi_mode),
-        _up("vmapi-up", "vmapi"),
-        _up("cnapi-up", "cnapi"),
-        _up("imgapi-up", "imgapi"),
-        _up("workflow-up", "workflow"),
+        Check("inventory", "the datacenter's services, zones, servers and images can be read", _inventory),
         Check("dns", "each service's name gives its zones", _dns, "see that binder runs"),
         Check("zones-running", "the zones run", _zones_running),
         Check("zones-smf", "no SMF service in them complains", _zones_smf),

@@ -173,7 +173,7 @@ def _kept(req: Request, url: str, asked: str) -> dict[str, str]:
 
 
 def reason_and_hint(why: Exception, timeout_s: float) -> tuple[str, str]:
-    """What went wrong, one of :data:`NO_ANSWER`, and what to look at."""
+    """What went wrong, one of :data:`NO_ANSWER`, and what to look at; empty where only who asked can know."""
     if isinstance(why, HTTPError):  # every other one is an answer: this is a redirect that urllib refused to follow
         why.close()
         return why.msg, "see what answers there"
@@ -188,7 +188,7 @@ def reason_and_hint(why: Exception, timeout_s: float) -> tuple[str, str]:
     if isinstance(why, (socket.gaierror, UnicodeError)):
         return "the name does not resolve", "check the name, and the resolvers in /etc/resolv.conf"
     if isinstance(why, (socket.timeout, TimeoutError)):
-        return f"timed out after {timeout_s:g} s", "see whether the service is up, and whether a firewall is in between"
+        return f"timed out after {timeout_s:g} s", ""
     return _system_reason(why)
 
 
@@ -197,4 +197,4 @@ def _system_reason(why: Exception) -> tuple[str, str]:
         return f"TLS failed: {why}", "see whether the server speaks TLS 1.2 or newer on that port"
     text = (why.strerror if isinstance(why, OSError) else "") or str(why) or type(why).__name__
     refused = isinstance(why, ConnectionRefusedError)
-    return "connection refused" if refused else text, "see whether the service is up: sdcupgrade check"
+    return "connection refused" if refused else text, ""

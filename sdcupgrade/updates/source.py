@@ -49,6 +49,7 @@ DEFAULT_URL = "https://updates.tritondatacenter.com"
 """Since TRITON-2304; updates.joyent.com before."""
 
 STALL_S = 30.0
+ADVICE = "see whether it is up, and what is in between: network, firewall, proxy; prepare --source URL asks another"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class UpdatesServer:
     def __init__(self, http: Http, url: str = DEFAULT_URL) -> None:
         self.url = url.rstrip("/")
         self.http = http
-        self.api = Api(f"updates server {self.url}", http, lambda: (self.url,), "~2")
+        self.api = Api(f"updates server {self.url}", http, lambda: (self.url,), "~2", ADVICE)
 
     @property
     def name(self) -> str:
@@ -127,7 +128,7 @@ class UpdatesServer:
             return Body(stream, offset, content_range(stream.headers.get("content-range", ""))[1], etag, ended=True)
         if stream.status == 200:
             return Body(stream, 0, _length(stream.headers), etag)
-        raise failure(what, Response(stream.status, stream.headers, stream.read(64 << 10)))
+        raise failure(what, Response(stream.status, stream.headers, stream.read(64 << 10)), ADVICE)
 
 
 def file_channel(image: Image, channel: str) -> str:

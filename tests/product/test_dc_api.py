@@ -13,7 +13,9 @@ from sdcupgrade.dc.api import Api, batches, target
 from sdcupgrade.dc.cnapi import Cnapi
 from sdcupgrade.dc.sapi import Sapi
 from sdcupgrade.dc.vmapi import Vmapi
+from sdcupgrade.doors.http import Response
 from sdcupgrade.errors import BadAnswer, HttpError, Unreachable
+from sdcupgrade.updates.source import UpdatesServer
 
 ONE = "http://10.0.0.1"
 TWO = "http://sapi.coal.example.com"
@@ -31,6 +33,30 @@ def test_a_server_error_is_not_asked_again_elsewhere() -> None:
     down = always(503, {"code": "ServiceUnavailable", "message": "moray is away"})
     with pytest.raises(Unreachable, match="503 ServiceUnavailable: moray is away"):
         api((ONE, down), (TWO, always(200, []))).json("/")
+
+
+@pytest.mark.parametrize("handlers", [(), ((ONE, always(503, {})),)])
+def test_a_service_that_is_down_is_looked_for_in_its_zone(handlers: tuple[tuple[str, Any], ...]) -> None:
+    with pytest.raises(Unreachable) as error:
+        api(*handlers).json("/")
+    assert error.value.hint.endswith("sdc-healthcheck; svcs -xvz $(vmadm lookup -1 tags.smartdc_role=sapi)")
+
+
+def test_the_updates_server_is_no_zone() -> None:
+    with pytest.raises(Unreachable) as error:
+        UpdatesServer(FakeWeb({}), "https://updates.example.com").channels()
+    assert "network, firewall, proxy; prepare --source URL" in error.value.hint
+    assert "svcs" not in error.value.hint
+
+
+def test_what_the_wire_knows_is_told_rather() -> None:
+    class Wire(FakeWeb):
+        def request(self, *args: Any, **more: Any) -> Response:
+            raise Unreachable("GET /: TLS failed", "speak TLS")
+
+    with pytest.raises(Unreachable) as error:
+        Api("sapi", Wire({}), lambda: (ONE,), "*").json("/")
+    assert error.value.hint == "speak TLS"
 
 
 def test_a_refusal_carries_its_code_and_the_fields() -> None:
@@ -86,6 +112,8 @@ def test_names_do_when_vmadm_fails(tmp_path: pathlib.Path) -> None:
     programs = FakePrograms(vmadm=says((1, "", "no")))
     dc = datacenter(doors(tmp_path, programs, FakeWeb({TWO: always(200, "proto")})))
     assert dc.sapi.mode() == "proto"
+    assert dc.sapi.mode() == "proto"
+    assert len(programs.lines) == 1
 
 
 class OneService:

@@ -9,8 +9,9 @@ import pathlib
 import pytest
 from dc_box import Boxed, boxed
 
-from sdcupgrade.dc.checks import CHECKS, RESERVE, Scope, run_checks, scope_of
+from sdcupgrade.dc.checks import CHECKS, RESERVE, Scope, run_checks, scope_here, scope_of
 from sdcupgrade.dc.inventory import take
+from sdcupgrade.errors import Unreachable
 from sdcupgrade.model import Finding
 
 
@@ -51,12 +52,12 @@ def garbled(coal: Boxed, target: str, answer: object) -> None:
 
 @pytest.mark.parametrize("service", ["sapi", "vmapi", "cnapi", "imgapi", "workflow"])
 def test_a_service_that_does_not_answer_is_found(coal: Boxed, service: str) -> None:
-    given = scope(coal, "papi")
+    given = scope(coal)
     coal.fault(f"{service} GET /ping refuse")
     found = bad(coal, given, f"{service}-up")
     assert [finding.id for finding in found] == [f"{service}-up"]
     assert "refused" in found[0].evidence
-    assert found[0].remedy
+    assert found[0].remedy.endswith(f"svcs -xvz {coal.vm(service + '0')['uuid']}")
 
 
 def test_what_a_service_stands_on_is_named_by_its_ping(coal: Boxed) -> None:
@@ -87,15 +88,18 @@ def test_a_name_that_lacks_an_address_is_found(coal: Boxed) -> None:
     assert [(finding.subject, finding.evidence.partition(",")[0]) for finding in found] == [
         ("papi.coal.example.com", "gives nothing")
     ]
+    assert f"svcs -z {coal.vm('papi0')['uuid']} registrar;" in found[0].remedy
 
 
 def test_one_of_two_addresses_is_not_enough(luna: Boxed) -> None:
     given = scope(luna, "cloudapi")
     lost = given.subjects[0].admin_ip
     luna.box.store.delete("dns", f"{given.subjects[0].domain}/{lost}")
-    assert [finding.evidence for finding in bad(luna, given, "dns")] == [
-        f"gives {given.subjects[1].admin_ip}, lacks {lost}"
-    ]
+    found = bad(luna, given, "dns")
+    assert [finding.evidence for finding in found] == [f"gives {given.subjects[1].admin_ip}, lacks {lost}"]
+    there = given.hostnames[given.subjects[0].server]
+    assert f"svcs -z {given.subjects[0].vm} registrar (on {there});" in found[0].remedy
+    assert given.subjects[1].vm not in found[0].remedy
 
 
 def test_a_dns_that_is_down_is_found(coal: Boxed) -> None:
@@ -179,6 +183,42 @@ def test_jobs_under_way_are_a_warning_only(coal: Boxed) -> None:
     found = run_checks(coal.dc, given, ["jobs-idle"])
     assert found[0].ok
     assert "2 jobs under way, which may fail: provision-7.2.1" in found[0].evidence
+
+
+def test_a_workflow_that_is_down_is_not_told_as_jobs_under_way(coal: Boxed) -> None:
+    given = scope(coal, "papi")
+    coal.fault("workflow * refuse")
+    found = run_checks(coal.dc, given, ["jobs-idle"])
+    assert found[0].ok
+    assert found[0].evidence.startswith("nobody knows whether jobs are under way: ")
+
+
+DOWN = Unreachable("cnapi: GET /servers: the service answered 503", "see cnapi")
+
+
+def test_without_an_inventory_the_zones_here_are_looked_at(luna: Boxed) -> None:
+    given = scope_here(luna.dc, DOWN)
+    assert {one.vm for one in given.subjects} == {zone.uuid for zone in luna.dc.local_zones() if not zone.manta}
+    assert given.servers() == (luna.dc.headnode.uuid,)
+    assert given.hostnames[luna.dc.headnode.uuid] == "hn-4f.core"
+
+
+def test_an_inventory_that_cannot_be_taken_is_a_finding_of_its_own(coal: Boxed) -> None:
+    found = bad(coal, scope_here(coal.dc, DOWN), *(check.id for check in CHECKS))
+    assert [(finding.id, finding.remedy) for finding in found] == [("inventory", "see cnapi")]
+    assert found[0].evidence.startswith(DOWN.message)
+
+
+def test_without_an_inventory_names_that_are_asked_are_looked_up_all_the_same(coal: Boxed) -> None:
+    coal.box.store.delete("dns", f"vmapi.coal.example.com/{coal.dc.addresses.of('vmapi')()[0][len('http://'):]}")
+    found = bad(coal, scope_here(coal.dc, DOWN), "dns")
+    assert [finding.subject for finding in found] == ["vmapi.coal.example.com"]
+
+
+def test_a_vmadm_that_fails_is_not_told_as_zones_that_are_well(coal: Boxed) -> None:
+    coal.fault("vmadm lookup fail")
+    found = bad(coal, scope_here(coal.dc, DOWN), "dns", "zones-running")
+    assert [finding.id for finding in found] == ["dns", "zones-running"]
 
 
 def test_the_lock_of_sdcadm_is_respected(coal: Boxed) -> None:

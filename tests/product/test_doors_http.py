@@ -145,7 +145,7 @@ def test_garbage_is_no_answer(answer: bytes, reason: str) -> None:
 def test_nobody_listens() -> None:
     with pytest.raises(Unreachable, match="connection refused") as caught:
         http().request("GET", f"http://127.0.0.1:{unused_port()}/ping")
-    assert "sdcupgrade check" in caught.value.hint
+    assert caught.value.hint == ""  # who asked knows better
 
 
 @pytest.mark.parametrize("host", ["nosuch.invalid", "two..dots"])
