@@ -218,7 +218,7 @@ def test_an_old_imgapi_is_given_what_it_takes(site: Site) -> None:
         ("vmadm lookup garbage", 76, ("vmadm lookup on headnode: not valid JSON",)),
         ("zfs list garbage", 76, ("zfs list tells nothing of the pool zones",)),
         ("imgapi GET /ping status=500", 4, ("(imgapi-up)",)),
-        ("workflow * * refuse", 4, ("jobs-idle, workflow-up",)),
+        ("workflow * * refuse", 4, ("1 health check failed (workflow-up)",)),
         ("svcs garbage", 4, ("(zones-smf)",)),
         ("svcs fail", 4, ("(zones-smf)",)),
         ("dig garbage", 4, ("1 health check failed (dns)",)),

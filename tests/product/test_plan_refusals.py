@@ -175,6 +175,13 @@ def test_a_zone_that_does_not_run_is_refused(state: str, shown: str) -> None:
     assert shown in only.evidence
 
 
+@pytest.mark.parametrize(("state", "remedy"), [("stopped", "start it: vmadm start"), ("provisioning", "wait until")])
+def test_only_a_stopped_zone_is_to_be_started(state: str, remedy: str) -> None:
+    only = refusal(with_zone(inventory("vmapi"), "vmapi", state=state), targets("vmapi"))
+    assert remedy in only.remedy
+    assert ("start it" in only.remedy) == (state == "stopped")
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
