@@ -122,8 +122,8 @@ def test_a_start_opens_nothing_for_writing(
     one_file: pathlib.Path, tmp_path: pathlib.Path, python: pathlib.Path
 ) -> None:
     trace = tmp_path / "trace"
-    traced = ["strace", "-f", "-o", trace, "-e", "trace=%file,%desc"]
-    done = ran([*traced, one_file, "version", "-j"], SDCUPGRADE_PYTHON=str(python))
+    traced = ["strace", "-f", "-o", str(trace), "-e", "trace=%file,%desc"]
+    done = ran([*traced, str(one_file), "version", "-j"], SDCUPGRADE_PYTHON=str(python))
     if done.returncode and not done.stdout:
         pytest.skip(f"strace may not trace here: {done.stderr.strip()[:80]}")
     lines = trace.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -29,11 +29,11 @@ def bytecode(tmp_path: Path) -> Path:
     return place
 
 
-def test_everything_of_shiv_stays_but_its_main(raw: Path, bytecode: Path, tmp_path: Path) -> None:
+def test_all_of_shiv_stays_but_its_main(raw: Path, bytecode: Path, tmp_path: Path) -> None:
     finish(raw, bytecode, tmp_path / "out")
     with zipfile.ZipFile(tmp_path / "out") as archive:
-        assert archive.namelist() == [
-            "__main__.py", "_bootstrap/__init__.py", "cpython-39/b.pyc", "environment.json", "site-packages/b.py"]  # fmt: skip
+        names = ["__main__.py", "_bootstrap/__init__.py", "cpython-39/b.pyc", "environment.json", "site-packages/b.py"]
+        assert archive.namelist() == names
         assert archive.read("environment.json") == b"shiv's environment.json" * 100
         assert b"sdcupgrade_boot" in archive.read("__main__.py")
 

@@ -1,4 +1,4 @@
-"""Publish the figures: ``make bench``, or ``python3 tools/bench/run.py [planning] [download] [upgrade] [lists]``.
+"""Publish the figures: ``make bench``, or ``python3 tools/bench/run.py [NAME ...]``.
 
 Prints the table that docs/figures.md explains. Measures and tells, judges nothing: it ends with 0 whatever the values.
 Everything happens in temporary folders (TMPDIR), nothing is installed. The download needs 8 GiB there, and curl.
@@ -14,10 +14,10 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from bench import download, lists, planning, upgrade  # noqa: E402  (the path comes first)
+from bench import download, lists, planning, start, upgrade  # noqa: E402  (the path comes first)
 from bench.measure import Broken, Figure  # noqa: E402
 
-BENCHES = {"lists": lists.figures, "planning": planning.figures, "upgrade": upgrade.figures,
+BENCHES = {"start": start.figures, "lists": lists.figures, "planning": planning.figures, "upgrade": upgrade.figures,
            "download": download.figures}  # fmt: skip
 
 
