@@ -150,7 +150,7 @@ class Truth:
     def rolled_back(self, site: Site) -> list[str]:
         """What is wrong with a site that should be as before, each zone by exactly one more reprovision."""
         services = (line for name in SERVICES for line in self._rolled_back(site, name))
-        return [*wrong_anywhere(site, "rolled back", "prepared"), *services]
+        return [*wrong_anywhere(site, "rolled back", "downloaded"), *services]
 
     def _rolled_back(self, site: Site, name: str) -> Iterator[str]:
         (old, service), vm = self.before[name], site.vm(name)
