@@ -8,6 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+pytest.importorskip("tuf", reason="python-tuf is the repository side, and needs a newer python")
+
 from product_fakes import files_in
 from securesystemslib.signer import CryptoSigner
 from trust_repo import DAY, NOW, TOP, Change, Client, Repository, day, enclose
