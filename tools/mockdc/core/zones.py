@@ -1,7 +1,7 @@
 """``vmadm reprovision``, phase by phase (reference 6.1): what a kill between two phases leaves behind, it leaves here.
 
 Each phase is committed before the next pause. The zone's own first boot goes on by events, whether or not the program
-that began it still lives.
+that began it still lives. On a server that loses its power the program ends there and then.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mockdc.core import datasets, life, zonefiles
+from mockdc.core.clock import TimeUp
 from mockdc.core.datacenter import VmError
 
 if TYPE_CHECKING:
@@ -33,21 +34,21 @@ def reprovision(dc: Datacenter, uuid: str, image: str) -> None:
         pause = zone["durations"]["reprovision"] * (1 - BOOT_SHARE) / 6
         if vm["zone_state"] == "running":
             life.halt(dc, uuid)
-            dc.wait(pause)
+            _pass(dc, vm, pause)
             life.halted(dc, uuid)
         begin(dc, uuid)
-        dc.wait(pause)
+        _pass(dc, vm, pause)
         try:
             for phase in (set_data_aside, set_root_aside, clone):
                 phase(dc, uuid, image)
-                dc.wait(pause)
+                _pass(dc, vm, pause)
         except datasets.ZfsError as why:
             undo(dc, uuid)
             raise VmError(str(why)) from why
         destroy_old(dc, uuid)
-        dc.wait(pause)
+        _pass(dc, vm, pause)
         boot(dc, uuid, image)
-        dc.wait(zone["durations"]["reprovision"] * BOOT_SHARE)
+        _pass(dc, vm, zone["durations"]["reprovision"] * BOOT_SHARE)
         await_provisioned(dc, uuid)
 
 
@@ -59,6 +60,13 @@ def _only_one(dc: Datacenter, uuid: str) -> Iterator[None]:
     with (folder / uuid).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _pass(dc: Datacenter, vm: Doc, seconds: float) -> None:
+    """Let time pass. Raises TimeUp when the server has no power any more."""
+    dc.wait(seconds)
+    if not dc.alive(vm["server_uuid"]):
+        raise TimeUp
 
 
 def check(dc: Datacenter, uuid: str, image: str) -> tuple[Doc, Doc]:
@@ -158,7 +166,7 @@ def await_provisioned(dc: Datacenter, uuid: str) -> None:
         if vm["state"] != "provisioning":
             why = "provision_failure" if zonefiles.exists(dc, vm, "var/svc/provision_failure") else "timed out"
             raise VmError(f"{why} waiting for /var/svc/provisioning to move for {uuid}")
-        dc.wait(1.0)
+        _pass(dc, vm, 1.0)
 
 
 def undo(dc: Datacenter, uuid: str) -> None:
