@@ -215,7 +215,8 @@ def test_fresh_keeps_all_of_the_old_work_dir(coal: Site) -> None:
     (kept,) = [path for path in old.parent.iterdir() if path != old]
     assert f"kept as /var/tmp/{kept.name}" in ran.err
     assert {path.name: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
-    assert b"intent" in before["journal.jsonl"] and b"intent" not in (old / "journal.jsonl").read_bytes()
+    assert b'"step-failed"' in before["journal.jsonl"]
+    assert "Upgrade foo: prepared" in coal.run("status foo").ok().out
 
 
 def test_a_refused_plan_moves_no_work_dir_aside(coal: Site) -> None:
