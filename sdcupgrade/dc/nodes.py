@@ -96,11 +96,12 @@ class RemoteNode:
         return self._line(line, tuple(argv), timeout_s)
 
     def _line(self, line: str, argv: tuple[str, ...], timeout_s: float) -> Completed:
-        answer = run_on(self.doors, (self.uuid,), line, timeout_s).get(self.uuid)
-        if answer is None:
-            raise Unreachable(f"sdc-oneachnode gave no answer from server {self.name} to {line[:200]}")
+        try:
+            answer = run_on(self.doors, (self.uuid,), line, timeout_s)[self.uuid]
+        except Unreachable as why:
+            answer = why.message
         if isinstance(answer, str):
-            raise Unreachable(f"server {self.name} could not be reached by sdc-oneachnode: {answer}", RESCUE)
+            raise Unreachable(f"server {self.name} gave no answer: {answer}", RESCUE)
         return Completed(argv, answer.status, answer.stdout, answer.stderr, answer.seconds)
 
     def exists(self, path: str) -> bool:
@@ -206,8 +207,8 @@ def run_on(doors: Doors, uuids: Collection[str], line: str, timeout_s: float) ->
     except CommandFailed as why:
         raise Unreachable(why.message, RESCUE) from why
     if done.status not in (0, TRANSPORT_FAILED):
-        said = done.stderr.strip() or done.stdout.strip() or done.ending
-        raise Unreachable(f"sdc-oneachnode could not reach {', '.join(uuids)}: {said}", RESCUE)
+        said = one_line(done.stderr) or one_line(done.stdout) or f"it {done.ending}"
+        raise Unreachable(f"sdc-oneachnode: {said.removeprefix('sdc-oneachnode: ')}", RESCUE)
     answers: dict[str, Union[Completed, str]] = {}
     for text in done.stdout.splitlines():
         if text.strip():

@@ -111,7 +111,8 @@ def test_status_after_a_crash_tells_the_truth(prepared: Copies) -> None:
         begun = [line for line in lines if line["event"] in ("intent", "done")]
         open_step = begun[-1]["says"] if begun and begun[-1]["event"] == "intent" else ""
         assert status["running"] == "", where
-        assert status["phase"] == ("interrupted" if any(line["event"] == "run-begin" for line in lines) else "downloaded"), where
+        running = any(line["event"] == "run-begin" for line in lines)
+        assert status["phase"] == ("interrupted" if running else "downloaded"), where
         assert status["step"].partition(": ")[2] == open_step, where
         for row in status["services"]:
             vm = site.vm(row["service"])

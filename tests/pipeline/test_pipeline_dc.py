@@ -109,6 +109,24 @@ def test_rollback_of_a_compute_nodes_service_is_byte_for_byte(remote: Site) -> N
     assert (data / "precious").read_text() == "data of mahi0\n"
 
 
+@pytest.mark.parametrize("seconds", [5, 12, 16, 20, 26, 40])
+def test_a_compute_node_loses_its_power_in_the_middle_of_it(luna: Site, seconds: int) -> None:
+    luna.spec(mahi="latest")
+    luna.ready()
+    luna.dc.later(seconds, "mockdc.core.faults:power", hostname="moon-03", state="down")
+    ran = luna.upgrade()
+    assert ran.status == 5 and "moon-03" in ran.err and "sdcupgrade resume foo" in ran.err
+    begun, image = luna.reprovisions("mahi"), luna.vm("mahi")["image_uuid"]
+    luna.fault("server=moon-03 up")
+    luna.dc.wait(120)
+    luna.run(f"resume foo {GO}").ok()
+    target = luna.plan()["services"][0]["target"]["uuid"]
+    assert luna.vm("mahi")["image_uuid"] == target and luna.vm("mahi")["state"] == "running"
+    # a root that was half made when the power went is made anew
+    assert luna.reprovisions("mahi") == (2 if begun and image != target else 1)
+    assert not [doc for doc in luna.dc.store.all("dataset") if "-reprovisioning-" in doc["name"]]
+
+
 # --- everything -------------------------------------------------------------------------------------------------------
 def all_but_the_refused(site: Site) -> dict[str, str]:
     """Every ordinary service of luna-2 that has one instance, and one that has none."""
