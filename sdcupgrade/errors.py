@@ -10,18 +10,19 @@ from __future__ import annotations
 class SdcupgradeError(Exception):
     """The base of everything raised on purpose.
 
-    *message* says what happened, *hint* what to do next (one line, a command where there is one). The operator reads
-    the *advice* of the class where nobody who raised it knew better.
+    *message* says what happened, *hint* what to do next (one line, a command where there is one), *state* what was and
+    was not touched, a line each. The operator reads the *advice* of the class where nobody who raised it knew better.
     """
 
     status = 1
     reference = "failed"
     advice = ""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", state: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.state = state
 
 
 class UsageError(SdcupgradeError):

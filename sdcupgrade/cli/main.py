@@ -119,6 +119,8 @@ def _tell(err: TextIO, why: SdcupgradeError, log: Optional[Log] = None) -> int:
     hint = why.hint or why.advice
     with suppress(BrokenPipeError, ValueError):
         err.write(f"sdcupgrade: {one_line(why.message)}\n")
+        for line in why.state:
+            err.write(f"  state: {one_line(line)}\n")
         if hint:
             err.write(f"  next: {one_line(hint)}\n")
         if log is not None and log.path and not log.trouble and why.status != Interrupted.status:

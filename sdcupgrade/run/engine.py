@@ -77,14 +77,14 @@ class Engine:
                 outcomes.append(self._service(service, steps))
                 go_on = not left or self.between(service, left)
             except StepFailed as failed:
-                text = failed.message + self._spared(planned[service])
-                raise StepFailed(self._text(text, outcomes, left), self._hint(service)) from failed.__cause__
+                state = (*self._state(outcomes, left), *self._reached(planned[service]))
+                raise StepFailed(failed.message, self._hint(service), state) from failed.__cause__
             except (KeyboardInterrupt, Interrupted) as why:
-                text = f"interrupted at {service}"
-                raise Interrupted(self._text(text, outcomes, left), self._hint(service)) from why
+                state = (*self._state(outcomes, left), *self._reached(planned[service]))
+                raise Interrupted(f"interrupted at {service}", self._hint(service), state) from why
             if not go_on:
                 text = f"stopped by the operator after {service}"
-                raise Interrupted(self._text(text, outcomes, left), self._hint(service))
+                raise Interrupted(text, self._hint(service), self._state(outcomes, left))
         return tuple(outcomes)
 
     def _service(self, service: str, steps: Sequence[Step]) -> Outcome:
@@ -94,8 +94,8 @@ class Engine:
         try:
             for step in steps:
                 verdicts.add(self._step(service, step))
-        except StepFailed as failed:
-            self._verdict(service, failed.message, Verdict.FAILED, started)
+        except StepFailed:
+            self._verdict(service, f"{service}: {self.command} failed", Verdict.FAILED, started)
             raise
         verdict = Verdict.ALREADY if verdicts == {Verdict.ALREADY} else Verdict.DONE
         text = f"{service}: nothing was left to do" if verdict is Verdict.ALREADY else f"{service}: {self.command} done"
@@ -157,17 +157,18 @@ class Engine:
         self.emit(Event("verdict", step.id, error.message, seconds=seconds, verdict=Verdict.FAILED, detail=what))
         return StepFailed(text + (f" ({error.hint})" if error.hint else ""))
 
-    def _text(self, what: str, outcomes: Sequence[Outcome], left: Sequence[str]) -> str:
+    def _state(self, outcomes: Sequence[Outcome], left: Sequence[str]) -> tuple[str, ...]:
         done = ", ".join(outcome.service for outcome in outcomes) or "none"
-        seen = f" Evidence: {self.evidence}." if self.evidence else ""
-        return f"{what}. Done in this run: {done}. Not touched: {', '.join(left) or 'none'}.{seen}"
+        return (f"Done in this run: {done}. Not touched: {', '.join(left) or 'none'}.",)
 
-    def _spared(self, planned: ServicePlan) -> str:
-        """Words of relief, when the failure came before anything was taken down."""
+    def _reached(self, planned: ServicePlan) -> tuple[str, ...]:
+        """How far the service is at which it stopped, in either direction."""
         state = self.journal.state
-        steps = (*planned.steps, *planned.rollback)
-        begun = any(state.begun(step.id) for step in steps if step.disruptive)
-        return "" if begun else f". Nothing disruptive was begun at {planned.service}"
+        steps = planned.rollback if self.command == "rollback" else planned.steps
+        done = "; ".join(step.says for step in steps if state.done(step.id) > state.begun(step.id))
+        begun = any(state.begun(step.id) for step in (*planned.steps, *planned.rollback) if step.disruptive)
+        spared = "" if begun else f" Nothing disruptive was begun at {planned.service}."
+        return (f"Done at {planned.service}: {done or 'nothing yet'}.{spared}",)
 
     def _hint(self, service: str) -> str:
         back = f"sdcupgrade rollback {self.name} {service}"

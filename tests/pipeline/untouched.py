@@ -28,15 +28,16 @@ def changes(before: dict[str, object], after: dict[str, object], but: tuple[str,
 
 
 def ending(ran: Ran) -> list[str]:
-    """The last lines that the operator reads: what happened, then what is next; exactly one of each."""
+    """The last lines that the operator reads: what happened, how things stand, then what is next, in one line."""
     assert "Traceback" not in ran.err + ran.out
     lines = ran.err.splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("sdcupgrade: ")]
     assert len(starts) == 1, ran.err
-    last = lines[starts[0] :]
+    state = [line for line in lines[starts[0] :] if line.startswith("  state: ")]
+    last = [line for line in lines[starts[0] :] if line not in state]
     assert [line.partition(":")[0] for line in last[:2]] == ["sdcupgrade", "  next"], ran.err
     assert len(last) == 2 or (len(last) == 3 and last[2].startswith("  log: /var/log/sdcupgrade/")), ran.err
-    return last
+    return last[:1] + state + last[1:]
 
 
 def told(ran: Ran, status: int, *words: str) -> Ran:
