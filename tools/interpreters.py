@@ -93,13 +93,25 @@ def main() -> int:
     others.discard(sys.version_info[:2])
     if not others:
         print(f"interpreters: only python {sys.version_info[0]}.{sys.version_info[1]} here, nothing more to run")
-    for version in sorted(others):
-        print(f"interpreters: python {found[version].full} ({found[version].path})", flush=True)
-        run = [str(prepare(version, found[version].path)), "-m", "pytest", *IN_PROCESS]
-        status = subprocess.run(run, cwd=ROOT, check=False).returncode
-        if status:
-            return status
-    return 0
+    runs = [(found[version], _start(version, found[version])) for version in sorted(others)]
+    return max((_end(python, run) for python, run in runs), default=0)
+
+
+def _start(version: Version, python: Interpreter) -> subprocess.Popen[str]:
+    """The tests on that interpreter, side by side with the others: each takes one processor."""
+    words = [str(prepare(version, python.path)), "-m", "pytest", *IN_PROCESS, f"--basetemp={_temporary(version)}"]
+    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def _temporary(version: Version) -> pathlib.Path:
+    return ROOT / ".scratch" / f"tmp-{version[0]}.{version[1]}"
+
+
+def _end(python: Interpreter, run: subprocess.Popen[str]) -> int:
+    """Wait for it and show what it said."""
+    said = run.communicate()[0]
+    print(f"interpreters: python {python.full} ({python.path})\n{said}", flush=True)
+    return run.returncode
 
 
 if __name__ == "__main__":
