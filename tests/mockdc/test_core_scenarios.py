@@ -142,3 +142,34 @@ def test_zones_have_their_files(coal: Datacenter) -> None:
     root = coal.root(coal.headnode) / "zones" / only(coal, "imgapi")["uuid"] / "root"
     assert (root / "var/svc/setup_complete").exists() and (root / "var/svc/setup.log").exists()
     assert (root / "var/svc/log/smartdc-site-imgapi:default.log").exists()
+
+
+@pytest.mark.parametrize(("more", "told"), [
+    ({"sevices": {}}, "there is no key 'sevices' (did you mean services?)"),
+    ({"services": {"napi": {"on": ["hedanode"]}}}, "service napi: on: there is no server 'hedanode' (did you mean head"),
+    ({"services": {"napi": {"qouta": 1}}}, "service napi: there is no key 'qouta' (did you mean quota?)"),
+    ({"services": []}, "services is an object, not []"),
+    ({"agents": "yes"}, "agents is true or false, not 'yes'"),
+    ({"services": {"napi": {"on": ["headnode"], "aliases": []}}}, "fewer aliases than instances"),
+    ({"releases": [{"key": "a", "stamp": "20240101T000000Z", "origin": "x"}]}, "there is no origin 'x'"),
+    ({"servers": [{"headnode": True}]}, "a server: hostname is missing"),
+    ({"packages": [{"name": "a", "version": "1", "stamp": "2024"}]}, "stamp is like 20240118T001122Z, not '2024'"),
+    ({"services": {"napi": {"user_script": "new"}}}, "service napi: user_script: there is no script 'new'"),
+    ({"servers": []}, "there must be one"),
+    ({"leftover": ["papi"]}, "leftover: there is no service 'papi'"),
+])  # fmt: skip
+def test_what_a_scenario_gets_wrong_is_told_in_one_line(more: dict[str, object], told: str) -> None:
+    with pytest.raises(scenario.BadScenario) as why:
+        scenario.read({"datacenter_name": "a", "dns_domain": "b", **more})
+    assert told in str(why.value) and "\n" not in str(why.value)
+
+
+def test_the_scenario_empty_is_empty_but_for_a_root(tmp_path: pathlib.Path) -> None:
+    dc = box(tmp_path, "empty")
+    assert [dc.store.all(f"sapi_{kind}") for kind in ("application", "service", "instance", "manifest")] == [[]] * 4
+    assert (dc.store.all("image"), dc.store.all("vm"), dc.root(dc.headnode)) == ([], [], tmp_path)
+
+
+def test_a_scenario_takes_what_it_lacks_from_the_one_it_extends() -> None:
+    signed = scenario.read("signed")
+    assert (signed["bare"], signed["start"]) == (True, "2026-11-23T09:03:49.000Z")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pathlib
 
 import pytest
+from core_box import box
 from mockdc.apis import cnapi
 from mockdc.core import faults
 from mockdc.core.datacenter import Datacenter
 from replay import differences, worse_than
 from small_dc import ask, furnished, get, in_time, newer, the_vm
-
-PLATFORMS = ["20260101T000000Z", "20260202T000000Z", "20260303T000000Z"]
 
 
 @pytest.fixture
@@ -30,10 +29,7 @@ def ticket(dc: Datacenter, id: str) -> dict[str, object]:
 
 
 def test_answers_as_recorded(tmp_path: pathlib.Path) -> None:
-    dc = Datacenter.empty(tmp_path)
-    dc.store.set_meta("platforms", PLATFORMS)
-    dc.store.set_meta("config", {"rabbitmq": "guest:guest:127.0.0.1:18672"})
-    found = differences(in_time(dc, cnapi.handle), "cnapi")
+    found = differences(in_time(box(tmp_path, "empty"), cnapi.handle), "cnapi")
     assert {one.where.rpartition(".")[2] for one in found} <= {"unreserved_disk"}
     assert worse_than(found, "value") == []
 

@@ -7,6 +7,7 @@ import pathlib
 import urllib.parse
 
 import pytest
+from core_box import box
 from mockdc.apis import vmapi
 from mockdc.core import faults
 from mockdc.core.datacenter import Datacenter
@@ -14,36 +15,12 @@ from mockdc.core.store import Doc
 from replay import differences, worse_than
 from small_dc import ask, furnished, get, in_time, newer, the_vm
 
-IMAGE = "a1000000-0000-4000-8000-00000000000"
-PACKAGE = "66666666-6666-4666-8666-666666666666"
-NETWORK = "f1000000-0000-4000-8000-000000000001"
 ADMIN = "930896af-bf8c-48d4-885c-6573a94b1853"
-MANIFEST: Doc = {
-    "v": 2, "owner": ADMIN, "name": "imgapi", "version": "master-20260101T000000Z-g1111111", "state": "active",
-    "disabled": False, "public": False, "published_at": "2026-01-01T00:00:00.000Z", "type": "zone-dataset",
-    "os": "smartos", "description": "new words", "tags": {"a": "b"}, "billing_tags": ["core"], "traits": {"ssd": True},
-    "files": [{"sha1": "3c2894ae8b9dd5c93654cae1220214af806783a9", "size": 83, "compression": "gzip",
-               "dataset_guid": "12345"}]}
 
 
 @pytest.fixture
 def dc(tmp_path: pathlib.Path) -> Datacenter:
     return furnished(tmp_path)
-
-
-def as_recorded_with(dc: Datacenter) -> Datacenter:
-    """What stood around the recorded VMAPI: two images, a package, a network."""
-    for number in "12":
-        dc.store.put("image", f"imgapi/{IMAGE}{number}", {**MANIFEST, "uuid": IMAGE + number, "channels": ["dev"]})
-    dc.store.put("package", PACKAGE, {
-        "uuid": PACKAGE, "name": "sdc_256", "version": "1.0.0", "active": True, "vcpus": 1, "cpu_cap": 100,
-        "max_lwps": 1000, "max_physical_memory": 256, "max_swap": 512, "quota": 25600, "zfs_io_priority": 10,
-        "default": False})
-    dc.store.put("network", NETWORK, {
-        "uuid": NETWORK, "name": "admin", "vlan_id": 0, "subnet": "10.99.99.0/24", "netmask": "255.255.255.0",
-        "provision_start_ip": "10.99.99.38", "provision_end_ip": "10.99.99.253", "nic_tag": "admin",
-        "owner_uuids": [ADMIN], "resolvers": [], "mtu": 1500})
-    return dc
 
 
 def aliases(dc: Datacenter, **query: str) -> list[str]:
@@ -65,7 +42,7 @@ def ended(dc: Datacenter, job: str) -> Doc:
 
 
 def test_answers_as_recorded(tmp_path: pathlib.Path) -> None:
-    dc = as_recorded_with(Datacenter.empty(tmp_path))
+    dc = box(tmp_path, "empty")
     assert worse_than(differences(in_time(dc, vmapi.handle), "vmapi"), "value") == []
 
 

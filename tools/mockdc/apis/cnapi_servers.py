@@ -24,6 +24,16 @@ HEARTBEAT_S = 5
 MIB = 1 << 20
 
 
+def known(server: Doc) -> bool:
+    """Whether CNAPI has heard of the server; of those in a bare datacenter it has not until they register."""
+    return bool(server.get("_known", True))
+
+
+def every(dc: Datacenter) -> list[Doc]:
+    """The servers that CNAPI has heard of."""
+    return [server for server in dc.store.all("server") if known(server)]
+
+
 def view(dc: Datacenter, server: Doc, extras: set[str], here: Optional[list[Doc]] = None) -> Doc:
     """The server with what the extras ask for; ``all`` is everything. *here*: the VMs on it, when they are known."""
     if here is None and extras & {"all", "vms", "capacity"}:
@@ -108,7 +118,7 @@ def from_sysinfo(dc: Datacenter, old: Doc, uuid: str, sysinfo: dict[str, Any], b
         "default_console": boot.get("default_console", "serial"), "serial": boot.get("serial", "ttyb"),
         "kernel_flags": {}, "last_heartbeat": None, "_alive": True, "_reports": True}
     return {
-        **fresh, **old, "uuid": uuid, "sysinfo": sysinfo, "agents": sysinfo.get("SDC Agents") or [],
+        **fresh, **old, "_known": True, "uuid": uuid, "sysinfo": sysinfo, "agents": sysinfo.get("SDC Agents") or [],
         "datacenter": sysinfo.get("Datacenter Name", ""), "current_platform": sysinfo.get("Live Image", ""),
         "headnode": params.get("headnode") in ("true", True), "hostname": sysinfo.get("Hostname", ""),
         "system_type": sysinfo.get("System Type", "SunOS"), "ram": int(sysinfo.get("MiB of Memory") or 0),

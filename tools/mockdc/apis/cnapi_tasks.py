@@ -102,7 +102,7 @@ def _origins(dc: Datacenter, server: str, image: Optional[str]) -> list[Doc]:
 def _reprovision(dc: Datacenter, params: dict[str, Any], phase: int) -> Next:
     """The image is seen to first (phase -1 stands for waiting for it), then vmadm's own phases follow."""
     if dc.store.get("vm", params["uuid"]) is None:
-        if dc.store.get("image", f"imgapi/{params['image_uuid']}") is None:
+        if dc.manifest(str(params["image_uuid"])) is None:
             raise VmError("reprovision failed: no such image")
         return machines.pretend(dc, params["uuid"], image_uuid=params["image_uuid"])
     if phase <= 0:

@@ -37,7 +37,7 @@ def check(dc: Datacenter, given: dict[str, Any]) -> None:
 
 def image(dc: Datacenter, given: dict[str, Any]) -> Any:
     """The manifest as IMGAPI shows it by default (without channels), or None."""
-    found = dc.store.get("image", f"imgapi/{given['image_uuid']}")
+    found = dc.manifest(str(given["image_uuid"]))
     return found and {key: value for key, value in found.items() if key != "channels" and not key.startswith("_")}
 
 

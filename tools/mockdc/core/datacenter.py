@@ -253,6 +253,10 @@ class Datacenter:
         """The installed record, or None."""
         return self.store.get("installed", f"{server}/{image_uuid}")
 
+    def manifest(self, image_uuid: str) -> Optional[Doc]:
+        """What VMAPI and CNAPI are told of an image: by IMGAPI, or by its stand-in where they stand alone."""
+        return self.store.get("image", f"imgapi/{image_uuid}") or self.store.get("stand_in_image", image_uuid)
+
     def install(self, server: str, manifest: Doc, source: str) -> None:
         """Put an image into a node's pool (dataset zones/<uuid> and its @final)."""
         from mockdc.core import datasets

@@ -38,6 +38,7 @@ class Furnisher:
         self.domain = spec["dns_domain"]
         self.platform = spec.get("platform", "20240118T001122Z")
         self.services: dict[str, Doc] = spec.get("services", {})
+        self.bare: bool = spec.get("bare", not self.services)
         dc.store.set_meta("config", {"datacenter_name": self.dcname, "dns_domain": self.domain})
         self.admin = dc.name_uuid("account/admin")
         self.application = dc.name_uuid("application/sdc")
@@ -52,13 +53,15 @@ class Furnisher:
         self.make_servers()
         self.make_config()
         self.make_images()
-        self.make_application()
+        if not self.bare:
+            self.make_application()
         for name in self.services:
             self.make_service(name, self.services[name])
         self.make_agents()
         self.make_decoys()
         self.make_oddities()
         self.make_config()
+        self.make_more()
         place = self.dc.folder / "usbkey" / "default" / "user-script.common"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(COMMON_TODAY, encoding="utf-8")
@@ -95,8 +98,8 @@ class Furnisher:
         self.dc.store.set_meta("config", config)
         self.dc.store.set_meta("quota_zero_breaks", self.spec.get("quota_zero_breaks", True))
         self.dc.store.set_meta("channels", CHANNELS)
-        self.dc.store.set_meta("bare", not self.services)
-        self.dc.store.set_meta("sapi_mode", "full")
+        self.dc.store.set_meta("bare", self.bare)
+        self.dc.store.set_meta("sapi_mode", "proto" if self.bare else "full")
 
     def wide(self) -> bool:
         """Whether the admin network is a /16."""
@@ -146,6 +149,7 @@ class Furnisher:
             "system_type": sysinfo["System Type"], "serial": "ttyb", "rack_identifier": f"rack-{1 + index // 40}",
             "comments": "", "overprovision_ratios": {},
             "agents": sysinfo["SDC Agents"], "sysinfo": sysinfo, "vms": {}, "_alive": alive,
+            **({"_known": False} if self.bare else {}),
         }
 
     def sysinfo(self, index: int, row: Doc, uuid: str) -> Doc:
@@ -442,3 +446,13 @@ class Furnisher:
             self.dc.store.put("sapi_instance", uuid, {
                 "uuid": uuid, "service_uuid": self.dc.name_uuid(f"service/{name}"), "type": "vm",
                 "params": {"alias": f"{name}1"}, "metadata": {}, "manifests": {}})
+
+    def make_more(self) -> None:
+        """What the scenario gives as the store keeps it; nothing in it is looked at."""
+        if "platforms" in self.spec:
+            self.dc.store.set_meta("platforms", self.spec["platforms"])
+        for kind_of, documents in self.spec.get("documents", {}).items():
+            for id, document in documents.items():
+                self.dc.store.put(kind_of, id, document)
+        for name, value in self.spec.get("named", {}).items():
+            self.dc.store.set_meta(name, value)

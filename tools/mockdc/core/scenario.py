@@ -1,9 +1,11 @@
 """Scenarios: datacenters as data. :func:`load` furnishes an empty :class:`Datacenter` from ``scenarios/NAME.json``.
 
 Every uuid comes from a name, so that a scenario is the same on every run. Keys of a scenario (all but the first two
-may be left out):
+may be left out; any other key is refused, see ``scenario_check.py``):
 
 datacenter_name, dns_domain
+about              for people
+extends            a scenario (that extends no other) from which this one takes the keys that it lacks
 start              ISO time at which it begins
 region_name, update_channel, platform, network (first three or two numbers of the admin network)
 config, application           more keys for config.sh and for the metadata of the sdc application
@@ -21,6 +23,12 @@ packages           [{"name", "version", "buildstamp", "channels", "stamp"}] imag
 decoys             zones that look like something else, see furnish.py
 leftover           [service] whose newer image lies unactivated in imgapi
 stale_instances    [service] with a SAPI instance that has no vm
+reprovision_s      how long every reprovision takes
+platforms          stamps of the platforms on the boot key (default: that of "platform")
+bare               nobody has set anything up: the APIs stand alone and need each other no more than the recorded ones
+                   did, SAPI is in proto mode without an application, CNAPI has not heard of any server, though the
+                   headnode's global zone is there; default: whether there are no services
+documents, named   what the store (core/store.py) holds besides: kind -> id -> document, and name -> value
 """
 
 from __future__ import annotations
@@ -29,6 +37,7 @@ import json
 import pathlib
 from typing import Union
 
+from mockdc.core import scenario_check
 from mockdc.core.datacenter import Datacenter
 from mockdc.core.store import Doc
 
@@ -40,9 +49,18 @@ class BadScenario(Exception):
 
 
 def read(scenario: Union[str, pathlib.Path, Doc]) -> Doc:
-    """A scenario by name, by path, or as it is. Raises BadScenario."""
-    if isinstance(scenario, dict):
-        return scenario
+    """A scenario by name, by path, or as it is, whole and checked. Raises BadScenario."""
+    spec = scenario if isinstance(scenario, dict) else _file(scenario)
+    if isinstance(spec.get("extends"), str):
+        spec = {**_file(spec["extends"]), **spec}
+    try:
+        scenario_check.check(spec)
+    except scenario_check.Wrong as why:
+        raise BadScenario(f"scenario {'given' if isinstance(scenario, dict) else scenario}: {why}") from why
+    return spec
+
+
+def _file(scenario: Union[str, pathlib.Path]) -> Doc:
     named = FOLDER / f"{scenario}.json"
     place = named if named.exists() else pathlib.Path(scenario)
     try:

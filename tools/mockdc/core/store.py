@@ -4,7 +4,7 @@ A document has a kind and an id (``vm`` / uuid). The same code serves an in-memo
 by many processes. Documents come back as fresh copies: change one, then :meth:`Store.put` it.
 
 Kinds (id -> document):
-    server            uuid -> the CNAPI server object, sysinfo inside, plus "_alive": bool
+    server            uuid -> the CNAPI server object, sysinfo inside, plus "_alive" and "_known" (to CNAPI): bool
     vm                uuid -> the object that ``vmadm get`` prints (the truth), with server_uuid
     zone              uuid -> private life of a zone (core/zones.py)
     vmapi_vm          uuid -> what VMAPI believes (lags behind vm)
@@ -13,6 +13,8 @@ Kinds (id -> document):
     installed         "<server>/<uuid>" -> {"manifest":..., "zpool":"zones", "source":...}
     dataset           "<server>:<name>" -> zfs dataset or snapshot (name has "@")
     job, task, ticket uuid -> object
+    package, network  uuid -> object of PAPI, NAPI
+    stand_in_image    uuid -> manifest that VMAPI finds although IMGAPI has no such image
     dns               "<name>/<ip>" -> {"name","ip","session"}
     stale_vm          uuid -> a vm that VMAPI has not heard about yet
     image_seed        "<store>/<uuid>" -> how to make the bytes of a scenario's image file (core/bits.py)

@@ -203,7 +203,8 @@ def boot_key(writer: Writer) -> None:
         writer.write("default/user-script.common", COMMON_TODAY, EXECUTABLE, under)
         writer.write("config", config_lines({k: v for k, v in config.items() if not generic(k)}), 0o600, under)
         writer.write("config.inc/generic", config_lines({k: v for k, v in config.items() if generic(k)}), under=under)
-        writer.write(f"os/{stamp}/platform/etc/version/platform", f"{stamp}\n", under=under)
+        for each in writer.dc.store.meta("platforms", [stamp]):
+            writer.write(f"os/{each}/platform/etc/version/platform", f"{each}\n", under=under)
         for name in ("tools.tar.gz", "cn_tools.tar.gz"):
             archive(under / name, name, stamp)
     archive(writer.root / "usbkey/extra/joysetup/cn_tools.tar.gz", "cn_tools.tar.gz", stamp)

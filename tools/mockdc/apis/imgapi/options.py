@@ -3,6 +3,7 @@
     imgapi:STORE:mode       dc | private | public     (imgapi: dc; updates: private, as the recordings)
     imgapi:STORE:auth       none | signature          (none)
     imgapi:STORE:keys       {user: {"n": text, "e": number}}: RSA keys that may sign; n in decimal
+                            ({"signed": {date: signature}}: a key of which only that is known)
     imgapi:STORE:channels   list of {"name", "description", "default"?}, or null  (imgapi: null)
     imgapi:STORE:ranges     true: Range, If-Range and a strong ETag are honoured, as mirrors and proxies do (false)
     imgapi:STORE:old        true: as before TOOLS-725: refuses `channels` in a manifest, maps no all-zero owner (false)
