@@ -13,6 +13,8 @@ from typing import Any, Optional
 
 import pytest
 
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "mockdc"))  # replay.py, which knows the recordings
+
 MOCKDC = pathlib.Path(__file__).resolve().parents[2] / "tools" / "mockdc" / "mockdc"
 
 
