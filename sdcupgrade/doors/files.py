@@ -148,8 +148,10 @@ class RootedFiles:
         """The way every file is replaced. An exception, or ``keep`` cleared, leaves the old file untouched."""
         self.mkdir(os.path.dirname(path))
         real = self.real(path)
-        temporary = f"{os.path.dirname(real) or '.'}/.{os.path.basename(real)}.{os.getpid()}.{os.urandom(4).hex()}"
+        beginning = f"{os.path.dirname(real) or '.'}/.{os.path.basename(real)}."
+        temporary = f"{beginning}{os.getpid()}.{os.urandom(4).hex()}"
         with _explained("written", path):
+            _forget_half_made(beginning)
             target = Target(_open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, "wb"))
             try:
                 with target.file:
@@ -319,6 +321,17 @@ def _open(real: str, flags: int, mode: Literal["rb", "wb", "ab", "r+b"]) -> Bina
 def _unlink(real: str) -> None:
     with suppress(FileNotFoundError):
         os.unlink(real)
+
+
+def _forget_half_made(beginning: str) -> None:
+    """Remove what killed processes left of the same replacement: it may be a whole zone."""
+    from sdcupgrade.doors.run import is_alive
+
+    folder, name = os.path.split(beginning)
+    for entry in os.listdir(folder):
+        pid, _, rest = entry[len(name) :].partition(".")
+        if entry.startswith(name) and pid.isdigit() and len(rest) == 8 and not is_alive(int(pid)):
+            _unlink(f"{folder}/{entry}")
 
 
 def _append_whole(descriptor: int, line: bytes) -> None:

@@ -101,6 +101,18 @@ def test_what_is_written_is_synced_with_its_folder(tmp_path: pathlib.Path, monke
     assert len(synced) == 2
 
 
+def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written_anew(
+    files: RootedFiles, tmp_path: pathlib.Path
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    dead.wait()
+    kept = (f".a.{os.getpid()}.01234567", f".b.{dead.pid}.01234567", f".a.x.{dead.pid}.01234567", ".a.swp")
+    for name in (*kept, f".a.{dead.pid}.01234567"):
+        (tmp_path / name).touch()
+    files.write("/a", b"new")
+    assert _names(tmp_path) == sorted([*kept, "a"])
+
+
 def test_reading_what_is_not_there(files: RootedFiles) -> None:
     with pytest.raises(NoInput, match=r"/spec\.json: there is no such file"):
         files.read("/spec.json")
