@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+from typing import Optional
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONFIG = f"--rcfile={ROOT / 'setup.cfg'}"
@@ -15,11 +18,17 @@ def coverage(command: str, *words: str) -> int:
     return subprocess.run([sys.executable, "-m", "coverage", command, CONFIG, *words], cwd=ROOT, check=False).returncode
 
 
+def _memory() -> Optional[str]:
+    """A folder in memory where there is one: the tests make many small files, and none is to last."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
 def main() -> int:
     """Exit status: that of the tests, or of the coverage floor."""
     (ROOT / ".scratch").mkdir(exist_ok=True)
     coverage("erase")
-    status = coverage("run", "-m", "pytest", *sys.argv[1:])
+    with tempfile.TemporaryDirectory(prefix="sdcupgrade-tests-", dir=_memory()) as folder:
+        status = coverage("run", "-m", "pytest", f"--basetemp={folder}/tests", *sys.argv[1:])
     coverage("combine", "-q")
     return status or coverage("report", "--skip-covered", "--show-missing")
 

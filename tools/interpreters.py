@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -104,12 +105,16 @@ def _start(version: Version, python: Interpreter) -> subprocess.Popen[str]:
 
 
 def _temporary(version: Version) -> pathlib.Path:
-    return ROOT / ".scratch" / f"tmp-{version[0]}.{version[1]}"
+    """In memory where that is possible: the tests make many small files, and none is to last."""
+    memory = pathlib.Path("/dev/shm")
+    folder = memory if os.access(memory, os.W_OK) else ROOT / ".scratch"
+    return folder / f"sdcupgrade-tests-{os.getpid()}-{version[0]}.{version[1]}"
 
 
 def _end(python: Interpreter, run: subprocess.Popen[str]) -> int:
     """Wait for it and show what it said."""
     said = run.communicate()[0]
+    shutil.rmtree(_temporary(python.minor), ignore_errors=True)
     print(f"interpreters: python {python.full} ({python.path})\n{said}", flush=True)
     return run.returncode
 
