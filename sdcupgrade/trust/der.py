@@ -44,7 +44,7 @@ class Reader:
     def _long(octets: bytes) -> int:
         """A length of more than 127; the form for shorter ones, leading zeros and the indefinite form are refused."""
         size = int.from_bytes(octets, "big")
-        if not octets or len(octets) > 4 or octets[0] == 0 or size < 0x80:
+        if not octets or octets[0] == 0 or size < 0x80:
             raise ValueError("DER: a length that is not in its shortest form")
         return size
 
@@ -90,7 +90,7 @@ def public_key(pem: str) -> tuple[tuple[bytes, bytes], bytes]:
 
 def _unarmoured(pem: str) -> bytes:
     lines = pem.strip().splitlines()
-    if len(lines) < 3 or lines[0] != BEGIN or lines[-1] != END:
+    if lines[:1] != [BEGIN] or lines[-1:] != [END]:
         raise ValueError("not a PEM public key")
     text = "".join(lines[1:-1])
     data = binascii.a2b_base64(text.encode("ascii"))

@@ -202,12 +202,12 @@ class TrustedUpdates:
 
     def _refresh_timestamp(self) -> None:
         limit = self._limits.timestamp_bytes
+        data = self._demand(f"{TIMESTAMP}.json", limit)
         known = self._store.read(TIMESTAMP, limit)
         with suppress(Untrusted):
-            if known is not None:
+            if known is not None and known != data:
                 self.trusted.known_timestamp(known)
-        data = self._demand(f"{TIMESTAMP}.json", limit)
-        if self.trusted.new_timestamp(data):
+        if self.trusted.new_timestamp(data) and data != known:
             self._store.write(TIMESTAMP, data)
 
     def _refresh_snapshot(self) -> None:

@@ -229,8 +229,11 @@ def test_values_of_a_signature_lie_within_the_order() -> None:
         tlv(0x30, integer(1), tlv(4, b"\2")),
         b"\x30\x81\x06" + integer(1) + integer(2),
         b"\x30\x80" + integer(1) + integer(2) + b"\0\0",
-        b"\x30\x82\x00\x81" + tlv(2, b"\1" * 123) + integer(2),
-        b"\x30\x85\x00\x00\x00\x00\x81" + tlv(2, b"\1" * 123) + integer(2),
+        b"\x30\x80" + tlv(2, b"\1" * 123) + integer(2),
+        b"\x30\x82\x00\x80" + tlv(2, b"\1" * 123) + integer(2),
+        b"\x30\x85\x00\x00\x00\x00\x80" + tlv(2, b"\1" * 123) + integer(2),
+        tlv(0x30, integer(1), integer(300))[:-1],
+        tlv(0x30, integer(1), tlv(2, b"\0\1")),
         tlv(0x30, integer(1), integer(2))[:-1],
         b"\x30\x84\xff\xff\xff\xff" + integer(1) + integer(2),
     ],
@@ -276,6 +279,9 @@ def test_public_keys_have_one_form(data: bytes) -> None:
         "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----",
         pem(SPKI).replace("PUBLIC", "PRIVATE"),
         pem(SPKI).replace("-----END PUBLIC KEY-----", ""),
+        pem(SPKI).replace("END PUBLIC", "END PRIVATE"),
+        pem(SPKI).replace("END PUBLIC", "BEGIN PUBLIC"),
+        pem(SPKI).replace("BEGIN PUBLIC", "BEGIN PRIVATE"),
         pem(SPKI).replace("-----BEGIN PUBLIC KEY-----", "x"),
         pem(SPKI).replace("=", ""),
         pem(SPKI).replace("M", "M!", 1),
@@ -290,4 +296,6 @@ def test_pem_has_one_form(text: str) -> None:
 
 
 def test_pem_with_other_line_ends() -> None:
+    lines = pem(SPKI).splitlines()
+    assert der.public_key("\n".join([lines[0], "".join(lines[1:-1]), lines[-1]]))[1] == BASE_POINT
     assert der.public_key(pem(SPKI).replace("\n", "\r\n")) == ((der.EC_PUBLIC_KEY, der.PRIME256V1), BASE_POINT)

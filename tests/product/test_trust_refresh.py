@@ -225,7 +225,7 @@ def test_the_same_version_with_other_content_is_not_looked_at(repo: Repository, 
     repo.put("timestamp")
     client.refresh()
     assert client.asked()[-1] == "timestamp.json"
-    assert client.versions() == (1, 1, 1, 1)
+    assert b'"version": 100' not in (client.folder / "trust" / "timestamp.json").read_bytes()
 
 
 def test_an_expired_timestamp_is_not_stored(repo: Repository, client: Client) -> None:
