@@ -1,8 +1,9 @@
 """The product at work, from nothing: ``make demo``.
 
-Brings up a datacenter in a box, upgrades it twice with ``sdcupgrade`` as an operator would, each command a process of
-its own over real commands and HTTP: first the customer's own example spec, then one that names every service that needs
-no special procedure. Then one service is rolled back. Everything happens below a temporary folder; nothing is installed.
+Brings up a datacenter in a box and upgrades it twice with ``sdcupgrade`` as an operator would, each command a process
+of its own over real commands and HTTP: first the customer's own example spec, then one that names every service that
+needs no special procedure. Then one service is rolled back. Everything happens below a temporary folder; nothing is
+installed.
 """
 
 from __future__ import annotations
