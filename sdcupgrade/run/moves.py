@@ -81,6 +81,12 @@ def standing(service: ServicePlan, state: State, options: Collection[str] = ()) 
     return Standing.UPGRADED if all(_stands(service, step, state) for step in wanted) else Standing.PARTLY
 
 
+def changed(plan: Plan, state: State) -> set[str]:
+    """The services that this plan has changed and not put back: they are no longer what they were planned from."""
+    there = (Standing.PARTLY, Standing.UPGRADED)
+    return {service.service for service in plan.services if standing(service, state) in there}
+
+
 def _stands(service: ServicePlan, step: Step, state: State) -> bool:
     return state.done(step.id) > _rolled_back(service, state)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sdcupgrade.dc.inventory import take
 from sdcupgrade.errors import BadInput
 from sdcupgrade.jsonvalue import Record
-from sdcupgrade.run.moves import pending_rollback, pending_upgrade
+from sdcupgrade.run.moves import changed, pending_rollback, pending_upgrade
 from sdcupgrade.stages.execute import Options, announce, carry_out, open_journal
 from sdcupgrade.stages.gate import refuse_moved_facts
 from sdcupgrade.stages.upgrade import begin, in_order
@@ -43,7 +43,7 @@ def resume(site: Site, text: str, pause: Optional[str] = None) -> tuple[str, tup
             options = Options(options.snapshot, pause, options.ignore, options.services)
         moves = _pending(plan, journal.state, run, options)
         if run.command == "upgrade":
-            begun = _begun(plan, journal.state)
+            begun = changed(plan, journal.state)
             left = [service.service for service in plan.services if service.service not in begun]
             if left:
                 # what was being replaced may be half-way, and is mended by going on
@@ -58,11 +58,3 @@ def _pending(plan: Plan, state: State, run: Run, options: Options) -> tuple[Move
     if run.command == "rollback":
         return pending_rollback(plan, state, options.services)
     return pending_upgrade(plan, state, options.step_options)
-
-
-def _begun(plan: Plan, state: State) -> set[str]:
-    return {
-        service.service
-        for service in plan.services
-        if any(state.begun(step.id) for step in (*service.steps, *service.rollback))
-    }

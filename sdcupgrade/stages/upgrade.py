@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdcupgrade.run.moves import Standing, pending_upgrade, standing
+from sdcupgrade.run.moves import changed, pending_upgrade
 from sdcupgrade.stages.execute import announce, carry_out, open_journal, refuse_unfinished
 from sdcupgrade.stages.gate import health, read, refuse_altered_inputs, refuse_moved_facts, refuse_unhealthy
 
@@ -38,21 +38,11 @@ def begin(site: Site, plan: Plan, journal: Journal, options: Options) -> tuple[O
     services = in_order(moves)
     refuse_altered_inputs(site, plan)
     inventory = read(site, services, options.ignore)
-    refuse_moved_facts(plan, inventory, _changed(plan, journal, services))
+    refuse_moved_facts(plan, inventory, changed(plan, journal.state))
     refuse_unhealthy(site, health(site, inventory, plan), options.ignore)
     announce(site, plan, services)
     site.confirm(f"Upgrade {', '.join(services)} in {plan.datacenter}, in this order?")
     return carry_out(site, plan, journal, "upgrade", moves, options)
-
-
-def _changed(plan: Plan, journal: Journal, pending: tuple[str, ...]) -> set[str]:
-    """The services that are upgraded, and those half-way: this plan itself has changed them."""
-    state = journal.state
-    return {
-        one.service
-        for one in plan.services
-        if one.service not in pending or standing(one, state) is Standing.PARTLY
-    }
 
 
 def in_order(moves: tuple[Move, ...]) -> tuple[str, ...]:

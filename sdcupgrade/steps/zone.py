@@ -7,7 +7,7 @@ it works while the rest of the stack is being replaced, or is down.
 from __future__ import annotations
 
 from sdcupgrade.dc import zones
-from sdcupgrade.errors import CommandFailed, SdcupgradeError
+from sdcupgrade.errors import CommandFailed, Interrupted, SdcupgradeError
 from sdcupgrade.steps.settle import until
 
 TYPE_CHECKING = False
@@ -52,13 +52,16 @@ class Reprovision:
         """
         if zones.leftovers(self.node, self.vm):
             zones.repair_leftovers(self.node, self.vm)
-        if self.in_dns and zones.get(self.node, self.vm).state == "running":
-            switch_registrar(self.node, self.vm, on=False)
         try:
+            if self.in_dns and zones.get(self.node, self.vm).state == "running":
+                switch_registrar(self.node, self.vm, on=False)
             zones.reprovision(self.node, self.vm, self.image, self.step.timeout_s)
             self._look()
         except SdcupgradeError as error:
             raise self._put_back(error) from error
+        except KeyboardInterrupt:
+            self._put_back(Interrupted("interrupted"))
+            raise
 
     def _look(self) -> None:
         """vmadm's exit status was wrong before OS-3133."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from site_in_a_box import CUSTOMERS, Ran, Site
 from untouched import changes, everything
 
+from sdcupgrade.doors.run import Completed
 from sdcupgrade.plan import recipes
 
 GO = "--yes --pause never"
@@ -257,6 +259,37 @@ def test_resume_pauses_as_the_run_did_unless_told_otherwise(coal: Site) -> None:
     coal.run("upgrade foo --pause each", stdin=Tty("y\ns\n"))
     assert "Enter goes on with adminui" in coal.run("resume foo", stdin=Tty("y\ns\n")).err
     assert "Enter goes on" not in coal.run(f"resume foo {GO}", stdin=Tty("")).ok().err
+
+
+@pytest.mark.parametrize("program", ["svcadm", "vmadm reprovision"])
+def test_ctrl_c_leaves_every_zone_in_dns(ready: Site, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    run = ready.doors.run.run
+    pressed: list[str] = []
+
+    def interrupted(argv: Sequence[str], **named: Any) -> Completed:
+        done = run(argv, **named)
+        if not pressed and " ".join(argv).startswith(program):
+            pressed.append(argv[0])
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(ready.doors.run, "run", interrupted)
+    assert ready.upgrade().status == 130
+    ready.dc.wait(120)
+    assert ready.dc.resolve("imgapi.coal.example.com")
+    ready.run(f"resume foo {GO}").ok()
+    assert ready.reprovisions("imgapi") == 1
+
+
+def test_what_was_rolled_back_must_be_as_planned_before_it_is_upgraded_again(ready: Site) -> None:
+    ready.upgrade().ok()
+    ready.run(f"rollback foo {GO}").ok()
+    ready.fault("vmadm reprovision fail=1:boom #1")
+    assert ready.upgrade().status == 5
+    vm = ready.vm("adminui")
+    ready.dc.store.put("vm", vm["uuid"], {**vm, "quota": 99})
+    ran = ready.run(f"resume foo {GO}")
+    assert ran.status == 7 and "adminui: the quota of its zone" in ran.err
 
 
 # --- what is kept, what is told ---------------------------------------------------------------------------------------
