@@ -42,7 +42,7 @@ def prepared(bare: Copies) -> Copies:
     return bare
 
 
-@pytest.mark.parametrize(("mode", "every"), [("before", 17), ("after", 17)])
+@pytest.mark.parametrize(("mode", "every"), [("before", 41), ("after", 41)])
 def test_an_upgrade_cut_off_at_any_call_is_resumed(prepared: Copies, mode: str, every: int) -> None:
     truth = Truth(prepared.site)
     for where, site in prepared.cut_off(UPGRADE, mode, every):
@@ -52,12 +52,12 @@ def test_an_upgrade_cut_off_at_any_call_is_resumed(prepared: Copies, mode: str, 
 
 def test_half_a_line_in_the_journal_is_no_line(prepared: Copies) -> None:
     truth = Truth(prepared.site)
-    for where, site in prepared.cut_off(UPGRADE, "torn", 7, only="append"):
+    for where, site in prepared.cut_off(UPGRADE, "torn", 17, only="append"):
         said = finish(site)
         assert (said, truth.upgraded(site)) == ("", []), where
 
 
-@pytest.mark.parametrize(("mode", "every"), [("before", 19), ("after", 19)])
+@pytest.mark.parametrize(("mode", "every"), [("before", 47), ("after", 47)])
 def test_a_rollback_cut_off_at_any_call_is_resumed(prepared: Copies, mode: str, every: int) -> None:
     truth = Truth(prepared.site)
     prepared.site.upgrade().ok()
@@ -68,7 +68,7 @@ def test_a_rollback_cut_off_at_any_call_is_resumed(prepared: Copies, mode: str, 
 
 def test_an_upgrade_cut_off_at_any_call_is_rolled_back(prepared: Copies) -> None:
     truth = Truth(prepared.site)
-    for where, site in prepared.cut_off(UPGRADE, "after", 19):
+    for where, site in prepared.cut_off(UPGRADE, "after", 47):
         replaced = {name: site.reprovisions(name) for name in SERVICES}
         site.run(ROLLBACK).ok()
         wrong = [line for line in truth.rolled_back(site) if "reprovisioned" not in line]
@@ -92,7 +92,7 @@ def test_it_comes_to_an_end_however_often_it_is_cut_off(prepared: Copies) -> Non
 @pytest.mark.parametrize("power", [False, True])
 def test_killed_together_with_vmadm(prepared: Copies, power: bool) -> None:
     truth = Truth(prepared.site)
-    for where, site in prepared.died(UPGRADE, 13):
+    for where, site in prepared.died(UPGRADE, 37):
         begun = {name: site.reprovisions(name) for name in SERVICES}
         whole = {name: site.vm(name)["image_uuid"] == truth.targets[name] for name in SERVICES}
         if power:
@@ -105,7 +105,7 @@ def test_killed_together_with_vmadm(prepared: Copies, power: bool) -> None:
 
 
 def test_status_after_a_crash_tells_the_truth(prepared: Copies) -> None:
-    for where, site in prepared.cut_off(UPGRADE, "before", 17):
+    for where, site in prepared.cut_off(UPGRADE, "before", 41):
         status = json.loads(site.run("status foo -j").ok().out)
         lines = journal(site)
         begun = [line for line in lines if line["event"] in ("intent", "done")]
@@ -124,7 +124,7 @@ def test_status_after_a_crash_tells_the_truth(prepared: Copies) -> None:
 def test_a_download_cut_off_at_any_call_is_repeated(bare: Copies, mode: str) -> None:
     bare.site.run("prepare foo.json").ok()
     wanted = {one["uuid"] for one in bare.site.plan()["downloads"]}
-    for where, site in bare.cut_off("download foo", mode, 5):
+    for where, site in bare.cut_off("download foo", mode, 13):
         site.run("download foo").ok()
         assert {uuid for uuid in wanted if active(site, uuid)} == wanted, where
         assert list((site.gz / "var/tmp/upgrade-foo/images").iterdir()) == [], where
@@ -138,7 +138,7 @@ def active(site: Site, uuid: str) -> bool:
 
 @pytest.mark.parametrize("mode", ["before", "after"])
 def test_a_prepare_cut_off_at_any_call_leaves_all_of_a_plan_or_none(bare: Copies, mode: str) -> None:
-    for where, site in bare.cut_off("prepare foo.json", mode, 3):
+    for where, site in bare.cut_off("prepare foo.json", mode, 7):
         again = site.run("prepare foo.json")
         assert again.status == 0 or "is in use" in again.err, where
         assert site.run("download foo").status == 0, where
