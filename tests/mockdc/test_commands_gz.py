@@ -62,6 +62,12 @@ def test_dig_in_full(dc: Datacenter) -> None:
     assert "status: NXDOMAIN" in run(dc, "dig", "nope.coal.example.com")[1]
 
 
+def test_dig_shows_only_the_answer_when_asked(dc: Datacenter) -> None:
+    name = "sapi.coal.example.com"
+    assert run(dc, "dig", "+noall", "+answer", name) == (0, f"{name}.\t30\tIN\tA\t10.99.99.8\n", "")
+    assert run(dc, "dig", "+noall", "+answer", "nope.coal.example.com") == (0, "", "")
+
+
 @pytest.mark.parametrize("server", [[], ["@10.99.99.9"]])
 def test_without_binder_dig_times_out_in_a_comment(dc: Datacenter, server: list[str]) -> None:
     run(dc, "vmadm", "stop", the_vm(dc, "binder0")["uuid"])

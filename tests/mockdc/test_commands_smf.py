@@ -5,7 +5,9 @@ from __future__ import annotations
 import pathlib
 
 import pytest
+from core_box import box
 from mockdc.core.datacenter import Datacenter
+from mockdc.faces import dispatch
 from small_dc import SERVICES, furnished, run, the_vm
 
 VMAPI = "svc:/smartdc/site/vmapi:default"
@@ -102,6 +104,35 @@ def test_zlogin_changes_the_zones_services(dc: Datacenter, zone: str) -> None:
     assert run(dc, "svcs", "-z", zone, "-aHo", "state", "vmapi")[1] == "disabled\n"
 
 
+# --- manatee-adm ------------------------------------------------------------------------------------------------------
+def adm(dc: Datacenter, alias: str, line: str) -> tuple[int, str, str]:
+    return run(dc, "zlogin", the_vm(dc, alias)["uuid"], f"manatee-adm {line}")
+
+
+def test_a_shard_of_one_has_a_primary_only(dc: Datacenter) -> None:
+    uuid = the_vm(dc, "manatee0")["uuid"]
+    assert adm(dc, "manatee0", "peers -H -r primary -o peername") == (0, f"{uuid}\n", "")
+    assert adm(dc, "manatee0", "peers -H -r sync -o peername") == (0, "", "")
+    assert "mode:        singleton (one-node-write)" in adm(dc, "manatee0", "show")[1]
+
+
+def test_when_the_primary_stops_the_sync_takes_over(tmp_path: pathlib.Path) -> None:
+    dc = box(tmp_path, "dc")
+    run(dc, "vmadm", "stop", the_vm(dc, "manatee0")["uuid"])
+    vm = the_vm(dc, "manatee1")
+    words = [vm["uuid"], "manatee-adm", "peers", "-H", "-o", "role"]
+    out = dispatch.command(dc, vm["server_uuid"], "zlogin", words)[1]
+    assert out.decode().split() == ["primary", "sync", "deposed"]
+
+
+def test_manatee_adm_needs_a_manatee_and_zookeeper(dc: Datacenter) -> None:
+    assert adm(dc, "vmapi0", "show")[0] == 127
+    assert adm(dc, "manatee0", "freeze -r x")[0] == 2
+    run(dc, "vmadm", "stop", the_vm(dc, "binder0")["uuid"])
+    assert adm(dc, "manatee0", "pg-status") == (1, "", "manatee-adm: failed to connect to ZooKeeper\n")
+
+
+# --- zlogin, once more ------------------------------------------------------------------------------------------------
 def test_zlogin_asks_the_service_itself(dc: Datacenter, zone: str) -> None:
     assert '"status":"OK"' in run(dc, "zlogin", zone, "curl -sS localhost/ping")[1]
     run(dc, "svcadm", "-z", zone, "disable", "vmapi")

@@ -146,7 +146,7 @@ def test_zones_have_their_files(coal: Datacenter) -> None:
 
 @pytest.mark.parametrize(("more", "told"), [
     ({"sevices": {}}, "there is no key 'sevices' (did you mean services?)"),
-    ({"services": {"napi": {"on": ["hedanode"]}}}, "service napi: on: there is no server 'hedanode' (did you mean head"),
+    ({"services": {"napi": {"on": ["hedanode"]}}}, "there is no server 'hedanode' (did you mean headnode?)"),
     ({"services": {"napi": {"qouta": 1}}}, "service napi: there is no key 'qouta' (did you mean quota?)"),
     ({"services": []}, "services is an object, not []"),
     ({"agents": "yes"}, "agents is true or false, not 'yes'"),

@@ -12,7 +12,7 @@ TRIES = 3
 
 
 def dig(call: Call) -> int:
-    """The program, as far as ``[@SERVER] NAME [+short] [+time=N] [+tries=N]``."""
+    """The program, as far as ``[@SERVER] NAME [+short] [+noall] [+answer] [+time=N] [+tries=N]``."""
     words = [word for word in call.argv if not word.startswith(("+", "-", "@")) and word not in {"A", "IN", "ANY"}]
     servers = [word[1:] for word in call.argv if word.startswith("@")]
     plus = dict(word[1:].partition("=")[::2] for word in call.argv if word.startswith("+"))
@@ -21,13 +21,17 @@ def dig(call: Call) -> int:
     version = "; <<>> DiG 9.18.33 <<>> " + " ".join(call.argv)
     if found is None:
         call.dc.wait(float(plus.get("time") or TRY_S) * int(plus.get("tries") or TRIES))
-        if "short" not in plus:
+        if "short" not in plus and "noall" not in plus:
             call.out(f"\n{version}\n;; global options: +cmd")
         call.out(";; connection timed out; no servers could be reached")
         return 9
     if "short" in plus:
         for ip in found:
             call.out(ip)
+        return 0
+    if "noall" in plus:
+        if "answer" in plus:
+            _records(call, name, found)
         return 0
     status = "NOERROR" if found else "NXDOMAIN"
     call.out(f"\n{version}\n;; global options: +cmd\n;; Got answer:")
@@ -36,10 +40,14 @@ def dig(call: Call) -> int:
     call.out(f";; QUESTION SECTION:\n;{name}.\t\tIN\tA\n")
     if found:
         call.out(";; ANSWER SECTION:")
-        for ip in found:
-            call.out(f"{name}.\t30\tIN\tA\t{ip}")
+        _records(call, name, found)
     call.out("")
     return 0
+
+
+def _records(call: Call, name: str, found: list[str]) -> None:
+    for ip in found:
+        call.out(f"{name}.\t30\tIN\tA\t{ip}")
 
 
 def _ask(call: Call, name: str, servers: list[str]) -> list[str] | None:

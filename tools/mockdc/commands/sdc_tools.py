@@ -70,11 +70,13 @@ def sdc_role(call: Call) -> int:
 # --- servers, asked of CNAPI ------------------------------------------------------------------------------------------
 def sdc_server(call: Call) -> int:
     """``sdc-server list [-H] | lookup k=v... | admin-ip U | ips U | nics U``."""
+    from mockdc.apis import cnapi_servers
+
     if call.dc.outage("cnapi"):
         call.err(f"sdc-server: error: CNAPI at {call.dc.config.get('cnapi_domain')} does not answer")
         return 1
     command, words = call.argv[:1], [word for word in call.argv[1:] if not word.startswith("-")]
-    servers = call.dc.store.all("server")
+    servers = cnapi_servers.every(call.dc)
     if command == ["list"]:
         rows = [[server["hostname"], server["uuid"], "7.0", table.shown(server["setup"]), server["status"],
                  str(server["ram"]), admin_ip(server)] for server in servers]  # fmt: skip

@@ -120,4 +120,14 @@ def curl(shell: ZoneShell, argv: list[str]) -> Result:
     return Result(0, head + dispatch.whole(response))
 
 
-TOOLS = {"mdata-get": mdata_get, "mdata-list": mdata_list, "curl": curl}
+def manatee_adm(shell: ZoneShell, argv: list[str]) -> Result:
+    """``manatee-adm``, which only manatee's zones have."""
+    from mockdc.commands import manatee
+
+    if shell.vm["tags"].get("smartdc_role") != "manatee":
+        return Result(127, b"", b"bash: manatee-adm: command not found\n")
+    status, out, err = manatee.manatee_adm(shell.dc, argv)
+    return Result(status, out.encode(), err.encode())
+
+
+TOOLS = {"mdata-get": mdata_get, "mdata-list": mdata_list, "curl": curl, "manatee-adm": manatee_adm}
