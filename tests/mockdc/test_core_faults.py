@@ -39,6 +39,20 @@ def test_rules_without_sense_are_refused(rule: str) -> None:
         faults.parse(rule)
 
 
+@pytest.mark.parametrize(("rule", "told"), [
+    ("vmdam list fail", "no program or API is called 'vmdam' (did you mean vmadm?); programs: add-userscript, "),
+    ('{"target": "vmpai * *", "kind": "fail"}', "'vmpai' (did you mean vmapi?)"),
+])  # fmt: skip
+def test_a_rule_that_could_never_fire_is_refused(rule: str, told: str) -> None:
+    with pytest.raises(faults.BadRule) as why:
+        faults.parse(rule)
+    assert told in str(why.value) and "\n" not in str(why.value)
+
+
+def test_a_glob_may_stand_for_a_program() -> None:
+    assert faults.parse("*api * * fail")["target"] == "*api * *"
+
+
 def test_a_rule_meets_what_begins_with_its_target_only(dc: Datacenter) -> None:
     faults.add(dc, "vmadm stop fail")
     met = [bool(faults.applying(dc, call)) for call in ("vmadm stop u", "vmadm stop", "vmadm stopper", "vmadm start u")]

@@ -179,3 +179,41 @@ def test_a_fault_that_is_not_understood_is_told(coal: Box) -> None:
     done = coal.mockdc("fault", "vmadm explodes")
     assert done.returncode == 1
     assert "fault not understood: no kind of fault" in done.stderr
+
+
+# --- when things are not as they should be ----------------------------------------------------------------------------
+def test_a_wrong_scenario_is_one_line_and_no_folder(new_box: Box, tmp_path: pathlib.Path) -> None:
+    place = tmp_path / "mine.json"
+    place.write_text('{"datacenter_name": "a", "dns_domain": "b", "services": {"napi": {"on": ["cn9"]}}}')
+    done = new_box.mockdc("up", "--scenario", str(place))
+    assert done.returncode == 1
+    assert done.stderr == f"mockdc: error: scenario {place}: service napi: on: there is no server 'cn9'\n"
+    assert not new_box.root.exists()
+
+
+def test_a_program_that_cannot_use_the_box_says_so_in_one_line(new_box: Box) -> None:
+    new_box.up("--scenario", "empty")
+    new_box.must("down")
+    for name in ("state.db", "state.db-wal", "state.db-shm"):
+        (new_box.root / ".mockdc" / name).unlink(missing_ok=True)
+    (new_box.root / ".mockdc" / "state.db").mkdir()  # root, too, cannot open that
+    done = new_box.sh("vmadm list")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"vmadm: error: {new_box.root}: unable to open database file\n"
+
+
+def test_a_program_that_hangs_ends_with_its_box(new_box: Box) -> None:
+    new_box.up("--scenario", "empty")
+    new_box.must("fault", "vmadm list hang")
+    with subprocess.Popen(["vmadm", "list"], env=new_box.env, stderr=subprocess.PIPE, text=True) as program:
+        while not any(fault["seen"] for fault in new_box.state()["faults"]):
+            assert program.poll() is None
+        new_box.must("down")
+        told = program.communicate(timeout=60)[1]
+    assert (program.returncode, told) == (1, f"vmadm: error: {new_box.root}: the datacenter in the box went down\n")
+
+
+def test_a_rule_for_nothing_that_is_known_is_refused(coal: Box) -> None:
+    done = coal.mockdc("fault", "nosuchcmd fail")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no program or API is called 'nosuchcmd'" in done.stderr

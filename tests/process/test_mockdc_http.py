@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 import pytest
 from conftest import Box
+from mockdc.faces.box import find
 
 IMAGE = "11111111-2222-4333-8444-555555555555"
 FILE = "/images/4803c1cd-5882-9c48-bc2a-fc81c1429a89/file?channel=dev"
@@ -126,3 +127,13 @@ def test_a_refused_connection_gets_no_answer(faulty: Box) -> None:
     with connect(faulty.env["SAPI_URL"]) as link, pytest.raises(ConnectionError):
         ask(link, "/ping")
     assert proxied(faulty, "http://sapi.coal.example.com/ping")[0].getheader("X-Proxy-Error") == "refused"
+
+
+def test_a_bug_of_the_box_is_a_500_and_stays_in_the_log(new_box: Box) -> None:
+    new_box.up("--scenario", "empty")
+    find(new_box.root).store.put("server", "of no kind", {})
+    with connect(new_box.env["CNAPI_URL"]) as link:
+        answer, body = ask(link, "/servers")
+        assert (answer.status, json.loads(body)["code"]) == (500, "InternalError")
+        assert ask(link, "/ping")[0].status == 200
+    assert "KeyError: 'uuid'" in (new_box.root / ".mockdc" / "server.log").read_text()

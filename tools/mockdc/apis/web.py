@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
-import uuid
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Optional, Union
 
@@ -25,6 +23,8 @@ class Request:
     def make(method: str, target: str, headers: Optional[dict[str, str]] = None,
              body: Union[bytes, BinaryIO] = b"") -> Request:
         """From the request line's target."""
+        import urllib.parse
+
         path, _, query = target.partition("?")
         pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
         lower = {name.lower(): value for name, value in (headers or {}).items()}
@@ -83,4 +83,6 @@ def error(status: int, code: str, message: str, **more: Any) -> Response:
 
 def request_id() -> str:
     """A fresh x-request-id."""
+    import uuid
+
     return str(uuid.uuid4())

@@ -6,6 +6,7 @@ Nothing happens by itself when time passes: events wait in the store until :meth
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -52,6 +53,10 @@ class VirtualClock:
                 raise TimeUp
             self._now += max(0.0, seconds)
 
+    def real_second(self) -> float:
+        """A second of this machine in the datacenter's time: none that counts."""
+        return math.inf
+
     @contextlib.contextmanager
     def limit(self, seconds: float, inherit: bool = True) -> Iterator[None]:
         """Let whatever runs inside take at most *seconds* (an outer limit that comes earlier stays, unless what runs is
@@ -78,6 +83,10 @@ class RealClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds) / self.speed)
+
+    def real_second(self) -> float:
+        """A second of this machine in the datacenter's time."""
+        return self.speed
 
     @staticmethod
     def of(store: Store) -> RealClock:

@@ -8,12 +8,10 @@ somebody next looks, in order of its time. So a virtual clock and a real (sped-u
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import importlib
 import pathlib
 import threading
-import uuid
+import time
 from collections.abc import Callable
 from typing import Any, Optional, Protocol
 
@@ -30,6 +28,9 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Let *seconds* of the datacenter's time pass: virtually at once, or for real divided by the speed. Callers
         must not hold a transaction."""
+
+    def real_second(self) -> float:
+        """How much of the datacenter's time passes in a second of this machine."""
 
 
 class VmError(Exception):
@@ -74,8 +75,8 @@ class Datacenter:
 
     def iso(self, at: Optional[float] = None) -> str:
         """``2026-01-02T03:04:05.678Z`` of *at* (default now)."""
-        when = datetime.datetime.fromtimestamp(self.now() if at is None else at, datetime.timezone.utc)
-        return when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+        seconds, micros = divmod(round((self.now() if at is None else at) * 1e6), 1_000_000)
+        return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(seconds)) + f"{micros // 1000:03d}Z"
 
     def tick(self) -> None:
         """Apply every event that is due, in time order. Called by the dispatchers before each call."""
@@ -98,6 +99,8 @@ class Datacenter:
 
     def later(self, seconds: float, action: str, **args: object) -> None:
         """Put an event in the store: *action* names a function registered in ``core/``, or is ``module:function``."""
+        import uuid
+
         at = self.now() + seconds
         self.store.put("event", f"{at:020.6f}/{uuid.uuid4()}", {"at": at, "action": action, "args": args})
 
@@ -132,11 +135,15 @@ class Datacenter:
 
     def name_uuid(self, name: str) -> str:
         """A uuid that is always the same for *name* in this datacenter."""
+        import uuid
+
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.config.get('datacenter_name', '')}/{name}"))
 
     @staticmethod
     def chance(name: str) -> float:
         """A number in 0..1 that is always the same for *name*: how durations vary and runs repeat."""
+        import hashlib
+
         return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / float(1 << 48)
 
     # --- who is up --------------------------------------------------------------------------------------------

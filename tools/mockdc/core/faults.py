@@ -33,7 +33,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import shlex
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,6 +70,8 @@ class Fault:
 
 def add(dc: Datacenter, rule: str) -> Doc:
     """Take a rule into the store, or do at once what it says of the world. Raises BadRule."""
+    import uuid
+
     doc = parse(rule)
     if doc["kind"] == "world":
         return _world(dc, doc)
@@ -127,12 +128,27 @@ def _parse_words(words: list[str]) -> Doc:
 def _checked(target: list[str], kind: str, value: str, nth: int, times: int) -> Doc:
     if not target:
         raise BadRule("a rule begins with a program or an API")
+    _known(target[0])
     if kind not in KINDS:
         raise BadRule(f"no kind of fault in the rule for {' '.join(target)!r}; there are {', '.join(sorted(KINDS))}")
     if kind in NUMBERS and not value.replace(".", "", 1).isdigit():
         raise BadRule(f"{kind} needs a number, as in {kind}=5")
     return {"target": " ".join(target), "kind": kind, "value": value, "nth": nth,
             "times": times or (1 if nth else 0), "seen": 0}
+
+
+def _known(name: str) -> None:
+    """Raises BadRule when a target begins with what is no program or API: such a rule would never fire."""
+    from mockdc.commands import PROGRAMS
+    from mockdc.core.scenario_check import nearest
+    from mockdc.core.stack import STACK
+    from mockdc.faces.dispatch import APIS, PING_ONLY
+
+    apis = sorted({*APIS, *PING_ONLY, *STACK})
+    if not any(fnmatch.fnmatchcase(each, name) for each in (*PROGRAMS, *apis, "disk")):
+        near = nearest(name, (*PROGRAMS, *apis))
+        raise BadRule(f"no program or API is called {name!r}{near}; programs: {', '.join(sorted(PROGRAMS))}; "
+                      f"APIs: {', '.join(apis)}")
 
 
 def applying(dc: Datacenter, call: str) -> list[Fault]:

@@ -34,6 +34,9 @@ from typing import Any, Optional
 
 Doc = dict[str, Any]
 
+Broken = sqlite3.Error
+"""The database cannot be opened, read or written: somebody else's folder, a full disk, a folder that is gone."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS doc (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL,
     data TEXT NOT NULL, UNIQUE (kind, id));
@@ -128,10 +131,12 @@ class Store:
         )
         return [(id, json.loads(data)) for id, data in rows]
 
-    def holding(self, kind: str, key: str, value: str) -> list[Doc]:
-        """Those documents in which somewhere, at any depth, *key* is *value*; the others are not even parsed."""
+    def holding(self, kind: str, key: str, value: str, prefix: str = "") -> list[Doc]:
+        """Those documents in which somewhere, at any depth, *key* is *value*; the others are not even parsed. *prefix*
+        narrows by id."""
         text = f"{json.dumps(key)}: {json.dumps(value)}"
-        rows, _ = self._run("SELECT data FROM doc WHERE kind=? AND instr(data,?) ORDER BY seq", (kind, text))
+        sql = "SELECT data FROM doc WHERE kind=? AND substr(id,1,?)=? AND instr(data,?) ORDER BY seq"
+        rows, _ = self._run(sql, (kind, len(prefix), prefix, text))
         return [json.loads(data) for (data,) in rows]
 
     def meta(self, name: str, default: Any = None) -> Any:

@@ -77,7 +77,7 @@ def up(folder: pathlib.Path, scenario: Optional[str], speed: Optional[float]) ->
         if (own(folder) / "built").exists():
             dc = Datacenter.open(folder)
             same(dc, scenario)
-            if speed is not None:
+            if speed is not None and serving(folder) is None:
                 RealClock(dc.now(), time.time(), speed).keep(dc.store)
         else:
             dc = build(folder, scenario, speed or 1.0)
@@ -190,6 +190,9 @@ def down(folder: pathlib.Path) -> Optional[int]:
     if not own(folder).is_dir():
         return None
     with alone(folder):
+        if (own(folder) / "built").exists():
+            store = Datacenter.open(folder).store
+            store.set_meta("downs", store.meta("downs", 0) + 1)  # programs that hang look for it
         pid = serving(folder)
         if pid is not None:
             for number in (signal.SIGTERM, signal.SIGKILL):

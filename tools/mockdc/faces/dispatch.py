@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import ipaddress
 import pathlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,6 +51,10 @@ class NoSuchHost(Exception):
 
 class NoSuchProgram(Exception):
     """The node has no program of that name."""
+
+
+class WentDown(ConnectionError):
+    """The box was taken down while something in it hung."""
 
 
 # --- HTTP -----------------------------------------------------------------------------------------------------------
@@ -114,8 +117,22 @@ def _handler(api: str) -> Callable[[Datacenter, Request], Response]:
 
 def _delay(dc: Datacenter, found: list[Fault]) -> None:
     for fault in found:
-        if fault.kind in {"slow", "hang"}:
-            dc.wait(fault.number if fault.kind == "slow" else faults.FOREVER_S)
+        if fault.kind == "slow":
+            dc.wait(fault.number)
+        elif fault.kind == "hang":
+            _hang(dc)
+
+
+def _hang(dc: Datacenter) -> None:
+    """No end but the caller's, and that of the box (which is looked for once in a second of this machine's). Raises
+    WentDown."""
+    downs, left = dc.store.meta("downs", 0), faults.FOREVER_S
+    while left > 0:
+        step = min(left, dc.clock.real_second())
+        dc.wait(step)
+        left -= step
+        if dc.store.meta("downs", 0) != downs or not dc.folder.exists():
+            raise WentDown("the datacenter in the box went down")
 
 
 def _wire(found: list[Fault]) -> Optional[Wire]:
@@ -145,6 +162,8 @@ def by_host(dc: Datacenter, host: str) -> str:
 
 
 def _is_address(host: str) -> bool:
+    import ipaddress
+
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
         return True

@@ -17,14 +17,18 @@ def main() -> int:
     from pathlib import Path
 
     from mockdc.core.datacenter import Datacenter
+    from mockdc.core.store import Broken
     from mockdc.faces import dispatch
 
     folder, server, name = sys.argv[1:4]
-    dc = Datacenter.open(Path(folder))
-    status, out, err = dispatch.command(
-        dc, server, name, sys.argv[4:],
-        stdin=sys.stdin.buffer.read, stdin_is_tty=sys.stdin.isatty(), env=dict(os.environ),
-    )  # fmt: skip
+    try:
+        dc = Datacenter.open(Path(folder))
+        status, out, err = dispatch.command(
+            dc, server, name, sys.argv[4:],
+            stdin=sys.stdin.buffer.read, stdin_is_tty=sys.stdin.isatty(), env=dict(os.environ),
+        )  # fmt: skip
+    except (Broken, dispatch.WentDown) as why:
+        return max(1, pour(2, f"{name}: error: {folder}: {why}\n".encode()))
     return max(pour(1, out), pour(2, err), status)
 
 

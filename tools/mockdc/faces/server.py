@@ -28,9 +28,10 @@ import time
 import traceback
 import urllib.parse
 from collections.abc import Iterator
+from types import TracebackType
 from typing import BinaryIO, Optional, Union
 
-from mockdc.apis.web import FileBody, Request, Response, Wire
+from mockdc.apis.web import FileBody, Request, Response, Wire, error
 from mockdc.core.datacenter import Datacenter
 from mockdc.faces import dispatch, tree
 
@@ -65,7 +66,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return
             request = Request.make(self.command, target, dict(self.headers.items()), body)
             try:
-                response = dispatch.http(self.server.dc, api, request)
+                response = self.asked(api, request)
             except dispatch.Refused:
                 if self.server.api == PROXY:
                     self.deliver(no_way("refused", f"connect ECONNREFUSED {self.headers.get('host', '')}"))
@@ -73,6 +74,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     self.reset()
                 return
             self.deliver(response)
+
+    def asked(self, api: str, request: Request) -> Response:
+        """The datacenter's answer. A bug of the box is a 500, and stays in the log. Raises dispatch.Refused."""
+        with Bugs():
+            return dispatch.http(self.server.dc, api, request)
+        return error(500, "InternalError", "the datacenter in the box has a bug here; its log says where")
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer
 
@@ -208,6 +215,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Write to the server's log."""
         say(f"{self.server.api} {format % args}")
+
+
+class Bugs:
+    """Keeps what goes wrong inside an API, but for what is meant to, from whoever asked, and writes it to the log."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Optional[type[BaseException]], why: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> bool:  # fmt: skip
+        if not isinstance(why, Exception) or isinstance(why, (dispatch.Refused, dispatch.WentDown)):
+            return False
+        traceback.print_exception(kind, why, trace)
+        return True
 
 
 def say(line: str) -> None:

@@ -119,6 +119,10 @@ class Asking:
         """Every image of this server."""
         return self.dc.store.all("image", f"{self.store}/")
 
+    def named(self, name: str) -> list[Doc]:
+        """Images of this server that hold that name (or something else called so)."""
+        return self.dc.store.holding("image", "name", name, f"{self.store}/")
+
     def keep(self, image: Doc) -> None:
         """Store an image."""
         self.dc.store.put("image", f"{self.store}/{image['uuid']}", image)

@@ -26,7 +26,7 @@ def chosen(asking: Asking) -> list[Doc]:
     start = _start(asking, query.get("marker"))
     found = [
         each
-        for each in asking.all()
+        for each in _candidates(asking, query.get("name", ""))
         if (channel is None or channel in each.get("channels", []))
         and _visible(asking, each, account, state)
         and _matches(each, query)
@@ -35,6 +35,11 @@ def chosen(asking: Asking) -> list[Doc]:
     found.sort(key=moment)
     found = found[:limit] if limit else found
     return found[::-1] if downwards else found
+
+
+def _candidates(asking: Asking, name: str) -> list[Doc]:
+    """Every image, or only those of a name that is given whole: they are far fewer."""
+    return asking.all() if not name or name.startswith("~") else asking.named(name)
 
 
 def moment(image: Doc) -> str:
