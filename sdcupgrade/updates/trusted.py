@@ -227,7 +227,6 @@ class TrustedUpdates:
         return self._believed[role.chain]
 
     def _known_targets(self, role: Authority) -> Optional[Targets]:
-        self.trusted.promised_targets(role.name)
         data = self._store.read(role.name, self._limits.targets_bytes)
         with suppress(Untrusted, Corrupt):
             return None if data is None else self.trusted.read_targets(role, data)

@@ -464,6 +464,12 @@ def test_a_refusal_does_not_move_the_kept_time(repo: Repository, client: Client)
     assert client.store.last() == NOW + 2
 
 
+def test_the_latest_time_is_kept(client: Client) -> None:
+    for now in (NOW, NOW - 100, NOW + 100.9, NOW + 50):
+        client.store.was_well(now)
+    assert client.store.last() == NOW + 100
+
+
 def test_a_kept_time_that_is_no_time(client: Client) -> None:
     client.refresh()
     (client.folder / "trust" / "clock").write_text("soon")
