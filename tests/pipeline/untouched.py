@@ -40,6 +40,11 @@ def ending(ran: Ran) -> list[str]:
     return last[:1] + state + last[1:]
 
 
+def hint(ran: Ran) -> str:
+    """What to type next."""
+    return next(line for line in ending(ran) if line.startswith("  next: "))
+
+
 def told(ran: Ran, status: int, *words: str) -> Ran:
     """The documented status; *words* are in the ending, or in the answer above it."""
     assert ran.status == status, ran.err
