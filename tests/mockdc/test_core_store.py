@@ -65,3 +65,10 @@ def test_the_earliest_due_event_comes_first(store: Store) -> None:
         store.put("event", f"{at:020.6f}/x", {"at": at})
     found = store.due(50.0)
     assert found is not None and found[1] == {"at": 7.0} and store.due(6.0) is None
+
+
+def test_what_holds_a_value_may_be_narrowed_by_id(store: Store) -> None:
+    for id, name in (("a/1", "x"), ("a/2", "y"), ("b/1", "x")):
+        store.put("image", id, {"id": id, "name": name})
+    assert [doc["id"] for doc in store.holding("image", "name", "x", "a/")] == ["a/1"]
+    assert [doc["id"] for doc in store.holding("image", "name", "x")] == ["a/1", "b/1"]

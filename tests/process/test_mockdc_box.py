@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -217,3 +218,11 @@ def test_a_rule_for_nothing_that_is_known_is_refused(coal: Box) -> None:
     done = coal.mockdc("fault", "nosuchcmd fail")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "no program or API is called 'nosuchcmd'" in done.stderr
+
+
+def test_programs_start_without_what_most_of_them_never_use() -> None:
+    heavy = {"uuid", "hashlib", "http", "argparse", "email"}
+    code = f"import mockdc.core.datacenter, mockdc.faces.dispatch, sys; print(*{heavy} & set(sys.modules))"
+    argv = [sys.executable, "-S", "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(MOCKDC.parents[1])})
+    assert done.stdout == "\n"
