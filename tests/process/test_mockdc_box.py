@@ -50,6 +50,14 @@ def test_env_gives_a_shell_the_same(coal: Box) -> None:
     assert {name: told[name] for name in coal.env} == coal.env
 
 
+def test_env_quotes_what_a_shell_would_split(new_box: Box) -> None:
+    new_box.root = new_box.root.with_name("head node")
+    root = new_box.up("--scenario", "empty")["root"]
+    lines = new_box.must("env")
+    assert f"export SDCUPGRADE_ROOT='{root}'\n" in lines
+    assert f"export SAPI_URL={new_box.env['SAPI_URL']}\n" in lines
+
+
 def test_the_executable_runs_by_its_own_shebang(coal: Box) -> None:
     done = subprocess.run([MOCKDC, "env", "--root", coal.root], capture_output=True, text=True, check=True, cwd="/")
     assert f"export SAPI_URL={coal.env['SAPI_URL']}" in done.stdout
