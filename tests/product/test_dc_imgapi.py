@@ -147,6 +147,17 @@ def test_other_bytes_under_the_same_uuid_are_a_hard_stop() -> None:
         imgapi(OneImage(**{**MANIFEST, "state": "active", "files": files})).store(MANIFEST, FILE, "admin")
 
 
+@pytest.mark.parametrize(("state", "there"), [("active", True), ("unactivated", False), ("disabled", False)])
+def test_an_image_is_there_when_it_is_active(state: str, there: bool) -> None:
+    assert imgapi(OneImage(**{**MANIFEST, "state": state})).has(MANIFEST) is there
+
+
+def test_an_active_image_of_other_bytes_is_not_taken_for_the_same() -> None:
+    files = [{"sha1": "f" * 40, "size": 1, "compression": "gzip"}]
+    with pytest.raises(Corrupt, match="other bytes for image u"):
+        imgapi(OneImage(**{**MANIFEST, "state": "active", "files": files})).has(MANIFEST)
+
+
 def test_a_disabled_image_is_left_to_the_operator() -> None:
     with pytest.raises(BadAnswer, match="disabled") as error:
         imgapi(OneImage(**{**MANIFEST, "state": "disabled"})).store(MANIFEST, FILE, "admin")

@@ -66,3 +66,13 @@ def test_the_facts_of_what_is_not_there_are_absent() -> None:
         None,
         0,
     )
+
+
+def test_sapi_that_lists_the_zone_no_longer_is_told() -> None:
+    assert check_facts(PLAN, with_zone(BEFORE, "vmapi", in_sapi=False)) == ["vmapi: SAPI no longer lists vmapi0"]
+
+
+def test_an_instance_whose_vm_is_gone_is_told() -> None:
+    ghost = replace(zone(row("vmapi"), 1), state="missing")
+    told = check_facts(PLAN, replace(BEFORE, instances=(*BEFORE.instances, ghost)))
+    assert told == [f"vmapi: SAPI has instance {ghost.uuid} without a VM now"]

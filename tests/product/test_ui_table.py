@@ -116,3 +116,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_plurals() -> None:
     assert (words.plural(1, "zone"), words.plural(0, "zone")) == ("1 zone", "0 zones")
+
+
+def test_whatever_was_said_becomes_one_line_that_can_be_shown() -> None:
+    assert words.one_line(" a\n\n  b\tc \r\n\x1b[1m\udcff") == "a; b c; ?[1m?"
+    assert words.one_line(" \n ") == ""
