@@ -192,6 +192,27 @@ def test_succinct_roles(repo: Repository, client: Client, bits: int) -> None:
     assert client.asked()[-1] == f"2.{bin_of}.json"
 
 
+def test_a_succinct_role_has_the_last_word(repo: Repository, client: Client) -> None:
+    repo.delegate("targets", "a", ["*"])
+    repo.delegate("targets", "b", ["*"])
+    repo.add_target("b", "x")
+    signer = CryptoSigner.generate_ed25519()
+    parent, bins = repo.roles["a"], SuccinctRoles([], 1, 1, "bin")
+    assert isinstance(parent, Targets)
+    parent.delegations = Delegations({}, None, bins)
+    parent.add_key(signer.public_key)
+    for name in ("bin-0", "bin-1"):
+        repo.roles[name], repo.signers[name] = Targets(expires=day(30)), [signer]
+    repo.publish("bin-0", "bin-1", "a", "b", "targets", "snapshot", "timestamp")
+    assert client.refresh().find("x") is None
+
+
+def test_a_path_that_is_no_text(repo: Repository, client: Client) -> None:
+    repo.delegate("targets", "a", None, path_hash_prefixes=["0"])
+    repo.publish("a", "targets", "snapshot", "timestamp")
+    assert client.refresh().find("\udcff") is None
+
+
 # Authority is by delegator.
 
 
@@ -362,6 +383,11 @@ def fetched(tmp_path: pathlib.Path, info: FileInfo, *answers: bytes) -> bool:
 def test_a_download(tmp_path: pathlib.Path, algorithms: list[str], data: bytes) -> None:
     assert fetched(tmp_path, info_of(data, *algorithms), answer(data))
     assert (tmp_path / "into" / "x").read_bytes() == data
+
+
+def test_a_download_that_does_not_tell_its_length(tmp_path: pathlib.Path) -> None:
+    assert fetched(tmp_path, info_of(b"data"), answer(b"data", length=-1))
+    assert (tmp_path / "into" / "x").read_bytes() == b"data"
 
 
 def test_what_is_there_is_not_fetched(tmp_path: pathlib.Path) -> None:
