@@ -140,7 +140,8 @@ def _doing(status: Status) -> Iterator[str]:
     if status.waiting:
         yield f"    {status.waiting}\n"
     for service in status.services:
-        if service.message and service.standing == "failed":
+        early = status.phase == "failed" and service.standing == "untouched"  # it failed before anything was changed
+        if service.message and (early or service.standing == "failed"):
             yield f"Failed: {service.service}: {words.one_line(service.message)}\n"
 
 

@@ -4,6 +4,7 @@ mended, the same command ends well."""
 
 from __future__ import annotations
 
+import json
 from typing import Callable
 
 import pytest
@@ -454,6 +455,21 @@ def test_whatever_a_program_says_is_one_line(site: Site, said: str, told_as: str
     assert not any(char in ran.err for char in "\x07\x1b\t")
     shown = [line for line in site.run("status foo").ok().out.splitlines() if line.startswith("Failed: ")]
     assert len(shown) == 1 and told_as in shown[0]
+    journal = (site.gz / "var/tmp/upgrade-foo/journal.jsonl").read_text().splitlines()
+    assert any(told_as in json.loads(line).get("message", "") for line in journal)
+
+
+def test_so_is_what_the_headnodes_own_programs_say(site: Site) -> None:
+    site.fault('{"target": "bash", "kind": "fail", "value": "3:first line\\nsecond line"}')
+    refused(site, "prepare foo.json", 71, "config.sh -json exited 3: first line; second line")
+
+
+def test_so_is_what_comes_from_another_server(luna: Site) -> None:
+    luna.ready()
+    luna.fault('{"target": "sdc-oneachnode", "kind": "fail", "value": "1:first line\\nsecond line", "nth": 6}')
+    told(luna.upgrade(), 5, "first line; second line")
+    shown = [line for line in luna.run("status foo").ok().out.splitlines() if line.startswith("Failed: ")]
+    assert len(shown) == 1 and "first line; second line" in shown[0]
 
 
 def test_a_log_that_cannot_be_written_is_said_and_stops_nothing(site: Site) -> None:
