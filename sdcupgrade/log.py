@@ -41,13 +41,14 @@ _UNLOGGABLE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticErr
 class Log:
     """The log of one run of *command*. *path* is where it is (or would be), for the operator."""
 
-    def __init__(self, files: Files, clock: Clock, command: str) -> None:
+    def __init__(self, files: Files, clock: Clock, command: str, folder: str = FOLDER) -> None:
         self._files = files
         self._clock = clock
         self._base = {"name": "sdcupgrade", "hostname": os.uname().nodename, "pid": os.getpid()}
         self._context: Optional[AbstractContextManager[BinaryIO]] = None
         self._file: Optional[BinaryIO] = None
-        self.path = f"{FOLDER}/{stamp(clock.time())}-{os.getpid()}-{command}.log"
+        self._folder = folder
+        self.path = f"{folder}/{stamp(clock.time())}-{os.getpid()}-{command}.log"
         self.trouble = ""
 
     def debug(self, msg: str, **fields: object) -> None:
@@ -94,7 +95,7 @@ class Log:
 
     def _open(self) -> BinaryIO:
         if self._file is None:
-            _prune(self._files)
+            _prune(self._files, self._folder)
             self._context = self._files.open_append(self.path)
             self._file = self._context.__enter__()
         return self._file
@@ -136,8 +137,8 @@ def _line(fields: dict[str, object], msg: str, at: float) -> bytes:
     return json.dumps(whole, default=repr, allow_nan=False).encode() + b"\n"
 
 
-def _prune(files: Files) -> None:
+def _prune(files: Files, folder: str) -> None:
     """Remove the oldest logs; their names begin with the time."""
-    names = [name for name in files.listdir(FOLDER) if name.endswith(".log")]
+    names = [name for name in files.listdir(folder) if name.endswith(".log")]
     for name in names[: max(0, len(names) - (KEPT - 1))]:
-        files.remove(f"{FOLDER}/{name}")
+        files.remove(f"{folder}/{name}")

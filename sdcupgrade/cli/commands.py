@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdcupgrade.errors import UsageError
+
 
 class Command:
-    """*module* has a function ``<name>_arguments(parser)`` and a function ``<name>(session, options) -> int``.
+    """*module* has a function ``<name>_arguments(parser)`` and a function ``<name>(session, options) -> int``, where
+    dashes and blanks of the name are underscores. *anywhere* marks what needs neither root nor a headnode.
 
     A plain class: importing dataclasses takes longer than all the rest of ``--help``.
     """
 
-    def __init__(self, name: str, help: str, module: str, aliases: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, name: str, help: str, module: str, aliases: tuple[str, ...] = (), anywhere: bool = False
+    ) -> None:
         self.name = name
         self.help = help
         self.module = module
         self.aliases = aliases
+        self.anywhere = anywhere
+
+    @property
+    def function(self) -> str:
+        """The name of the function that runs it."""
+        return self.name.replace("-", "_").replace(" ", "_")
 
 
 COMMANDS = (
@@ -26,27 +41,41 @@ COMMANDS = (
     Command("check", "run the health checks alone", "sdcupgrade.cli.look"),
     Command("instances", "list the instances of the datacenter's services", "sdcupgrade.cli.look", ("insts",)),
     Command("avail", "list the images that services could be upgraded to", "sdcupgrade.cli.look", ("available",)),
-    Command("version", "tell which sdcupgrade this is, with -j where it runs from", "sdcupgrade.cli.look"),
+    Command("version", "tell which sdcupgrade this is; -j: where it runs from", "sdcupgrade.cli.look", anywhere=True),
 )
 
 
-def find(word: str) -> Command:
-    """The command of that name or alias. Raises UsageError, offering the nearest name."""
-    for command in COMMANDS:
-        if word == command.name or word in command.aliases:
-            return command
+def find(words: Sequence[str]) -> tuple[Command, Sequence[str]]:
+    """The command that *words* begin with, by its name (of one word or two) or alias, and the words after it.
+
+    Raises UsageError, offering the nearest name.
+    """
+    for count in (2, 1):
+        said = " ".join(words[:count])
+        for command in COMMANDS:
+            if len(words) >= count and (said == command.name or said in command.aliases):
+                return command, words[count:]
+    raise _unknown(words)
+
+
+def _unknown(words: Sequence[str]) -> UsageError:
     import difflib
 
     from sdcupgrade.errors import UsageError
 
-    near = difflib.get_close_matches(word, [command.name for command in COMMANDS], n=1)
+    group = [command.name for command in COMMANDS if command.name.startswith(f"{words[0]} ")]
+    if group:
+        asked = f"{words[0]} {words[1]}" if len(words) > 1 and not words[1].startswith("-") else ""
+        problem = f"there is no command {asked!r}" if asked else f"{words[0]} needs a word more"
+        return UsageError(problem, f"one of: {', '.join(f'sdcupgrade {name}' for name in group)}")
+    near = difflib.get_close_matches(words[0], [command.name for command in COMMANDS], n=1)
     offer = f"did you mean {near[0]!r}?" if near else "sdcupgrade --help lists the commands"
-    raise UsageError(f"there is no command {word!r}", offer)
+    return UsageError(f"there is no command {words[0]!r}", offer)
 
 
 def overview() -> str:
     """What ``sdcupgrade --help`` prints."""
-    rows = "\n".join(f"    {command.name:<12}{command.help}" for command in COMMANDS)
+    rows = "\n".join(f"    {command.name:<17}{command.help}" for command in COMMANDS)
     return f"""sdcupgrade: upgrade a whole Triton datacenter from one JSON spec, and roll it back
 
 usage: sdcupgrade COMMAND [OPTIONS]

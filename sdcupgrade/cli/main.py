@@ -39,13 +39,13 @@ def run(
     environ = environment() if environ is None else environ
     out, err = stdout or sys.stdout, stderr or sys.stderr
     try:
-        command = find(words[0])
-        options = _parse(command, words[1:])
+        command, rest = find(words)
+        options = _parse(command, rest)
     except SdcupgradeError as why:
         return _tell(err, why)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 2
-    log = open_log(environ, command.name)
+    log = open_log(environ, command.function, home=command.anywhere and not _is_root(environ))
     try:
         return _run(command, options, environ, doors, log, (stdin or sys.stdin, out, err))
     except SdcupgradeError as why:
@@ -72,7 +72,7 @@ def _parse(command: Command, words: Sequence[str]) -> Namespace:
             raise UsageError(f"{command.name}: {message}", f"see sdcupgrade {command.name} --help")
 
     parser = Parser(f"sdcupgrade {command.name}", description=command.help, allow_abbrev=False)
-    getattr(import_module(command.module), f"{command.name}_arguments")(parser)
+    getattr(import_module(command.module), f"{command.function}_arguments")(parser)
     return parser.parse_intermixed_args(_with_values(words))
 
 
@@ -99,17 +99,22 @@ def _run(
 
     from sdcupgrade.cli.session import open_session
 
-    if doors is None and environ.get("SDCUPGRADE_ROOT", "/") in ("", "/") and os.geteuid() != 0:
+    if doors is None and not command.anywhere and not _is_root(environ):
         raise NotHere("sdcupgrade must be run as root", "become root on the headnode; nothing was changed")
     log.info(f"sdcupgrade {command.name}", options={key: repr(value) for key, value in vars(options).items()})
     session = open_session(environ, doors, log, options, streams)
     try:
-        status: int = getattr(import_module(command.module), command.name)(session, options)
+        status: int = getattr(import_module(command.module), command.function)(session, options)
         log.info(f"sdcupgrade {command.name} ended", status=status)
         streams[1].flush()
         return status
     finally:
         session.terminal.clear()
+
+
+def _is_root(environ: Mapping[str, str]) -> bool:
+    """Whether it may change a global zone: root on the real one, anybody in a folder that stands for one."""
+    return environ.get("SDCUPGRADE_ROOT", "/") not in ("", "/") or os.geteuid() == 0
 
 
 def _tell(err: TextIO, why: SdcupgradeError, log: Optional[Log] = None) -> int:

@@ -12,7 +12,7 @@ from sdcupgrade.doors.clock import RealClock
 from sdcupgrade.doors.files import RootedFiles
 from sdcupgrade.doors.http import ENVIRONMENT, UrllibHttp
 from sdcupgrade.doors.run import SubprocessRunner, child_environment
-from sdcupgrade.log import Log
+from sdcupgrade.log import FOLDER, Log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ def real_files(environ: Mapping[str, str]) -> RootedFiles:
     return RootedFiles(environ.get("SDCUPGRADE_ROOT") or "/")
 
 
-def open_log(environ: Mapping[str, str], command: str) -> Log:
-    """The log of this run; its file is made when there is something to write."""
-    return Log(real_files(environ), RealClock(), command)
+def open_log(environ: Mapping[str, str], command: str, home: bool = False) -> Log:
+    """The log of this run, made when there is something to write. *home* puts it below HOME, for who is not root."""
+    folder = f"{environ.get('HOME') or '/tmp'}/.local/state/sdcupgrade" if home else FOLDER
+    return Log(real_files(environ), RealClock(), command, folder)
 
 
 def real_doors(
