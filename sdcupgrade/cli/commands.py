@@ -32,6 +32,7 @@ class Command:
 
 
 COMMANDS = (
+    Command("run", "the whole upgrade: self-update, prepare, download, upgrade", "sdcupgrade.cli.whole"),
     Command("prepare", "make the plan of an upgrade from a spec, and show it", "sdcupgrade.cli.pipeline"),
     Command("download", "bring every image of the plan into the datacenter", "sdcupgrade.cli.pipeline"),
     Command("upgrade", "carry the plan out, service by service", "sdcupgrade.cli.pipeline"),
@@ -82,7 +83,8 @@ usage: sdcupgrade COMMAND [OPTIONS]
        sdcupgrade COMMAND --help
        sdcupgrade --version
 
-An upgrade "foo" goes: prepare foo.json, download foo, upgrade foo; and if need be rollback foo.
+An upgrade "foo" is run foo.json, or step by step: prepare foo.json, download foo, upgrade foo; and if need be
+rollback foo.
 
 commands:
 {rows}

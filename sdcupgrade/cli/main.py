@@ -64,7 +64,7 @@ def run(
 
 
 def _parse(command: Command, words: Sequence[str]) -> Namespace:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
     from importlib import import_module
 
     class Parser(ArgumentParser):
@@ -73,7 +73,7 @@ def _parse(command: Command, words: Sequence[str]) -> Namespace:
 
     parser = Parser(f"sdcupgrade {command.name}", description=command.help, allow_abbrev=False)
     getattr(import_module(command.module), f"{command.function}_arguments")(parser)
-    return parser.parse_intermixed_args(_with_values(words))
+    return parser.parse_intermixed_args(_with_values(words), Namespace(command=command.name))
 
 
 def _with_values(words: Sequence[str]) -> list[str]:

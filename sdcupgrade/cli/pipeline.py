@@ -42,8 +42,14 @@ def prepare(session: Session, options: Namespace) -> int:
             "mend what is named above, or take the service out of the spec",
         )
     session.say(f"Wrote '{prepared.work.rollback}', '{prepared.work.spec}' and '{prepared.work.plan}'.")
-    session.say(f"Next: sdcupgrade download {prepared.work.name}")
+    _next(session, options, f"download {prepared.work.name}")
     return 0
+
+
+def _next(session: Session, options: Namespace, command: str) -> None:
+    """What to type next; not where ``run`` does it by itself."""
+    if options.command != "run":
+        session.say(f"Next: sdcupgrade {command}")
 
 
 def download_arguments(parser: ArgumentParser) -> None:
@@ -68,12 +74,17 @@ def download(session: Session, options: Namespace) -> int:
         session.say(
             f"Brought {fetched}, {words.plural(done.installed, 'installation')} into pools. No service was touched."
         )
-    session.say(f"Next: sdcupgrade upgrade {name}")
+    _next(session, options, f"upgrade {name}")
     return 0
 
 
 def _run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", help="the upgrade (foo or foo.json)")
+    go_arguments(parser)
+
+
+def go_arguments(parser: ArgumentParser) -> None:
+    """How much is asked on the way."""
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask before beginning")
     parser.add_argument(
         "--pause", choices=PAUSES, help="stop for the operator after each service, on failure, or never"
@@ -82,6 +93,11 @@ def _run_arguments(parser: ArgumentParser) -> None:
 
 def upgrade_arguments(parser: ArgumentParser) -> None:
     _run_arguments(parser)
+    upgrade_choices(parser)
+
+
+def upgrade_choices(parser: ArgumentParser) -> None:
+    """The options of an upgrade that ``run`` has, too."""
     parser.add_argument("--snapshot", action="store_true", help="keep each old root as a zfs send stream in a file")
     parser.add_argument(
         "--ignore", action="append", default=[], metavar="CHECK=REASON", help="go on in spite of a failed health check"

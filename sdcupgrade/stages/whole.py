@@ -1,0 +1,74 @@
+"""The whole upgrade by one command: which of the stages comes next, seeing what is there already.
+
+``run`` is the commands an operator would type, one after the other, and nothing else: each stage decides for itself
+whether it may go on. Typed again after any interruption it goes on where that left off, because what comes next is
+read from the work dir and the journal.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from sdcupgrade.errors import LockHeld, Refused
+from sdcupgrade.run.workdir import Named, WorkDir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sdcupgrade.stages.site import Site
+    from sdcupgrade.stages.status import Status
+
+
+class Next(enum.Enum):
+    """What an upgrade has before it; everything that follows comes after it by itself."""
+
+    PREPARE = "prepare"
+    DOWNLOAD = "download"
+    UPGRADE = "upgrade"
+    RESUME = "resume"
+
+
+def next_stage(site: Site, text: str, fresh: bool = False) -> Next:
+    """What comes next for the upgrade that *text* names; *fresh* begins anew, whatever there is.
+
+    Raises LockHeld while it runs, Refused when somebody went back, or was going back: that is no accident.
+    """
+    from sdcupgrade.stages.status import status
+
+    work = WorkDir(Named.of(text).name)
+    if fresh or not site.doors.files.listdir(work.path):
+        return Next.PREPARE
+    found = status(site, text)
+    if found.holder is not None:
+        raise LockHeld(f"{found.holder} is at work on {work.name}; nothing was changed", f"see: {_status(work.name)}")
+    if found.phase in ("failed", "interrupted"):
+        _refuse_rollback(site, work)
+        return Next.RESUME
+    if found.phase == "rolled back" or _partly_back(found):
+        raise Refused(
+            f"{work.name} was rolled back, all of it or in part; nothing was changed",
+            f"upgrade again what was rolled back: sdcupgrade upgrade {work.name}; or begin anew: {_again(text)}",
+        )
+    return Next.DOWNLOAD if found.phase == "prepared" else Next.UPGRADE
+
+
+def _refuse_rollback(site: Site, work: WorkDir) -> None:
+    from sdcupgrade.run.journal import read_state
+
+    run = read_state(site.doors.files, work.journal).unfinished
+    if run is not None and run.command == "rollback":
+        raise Refused(
+            f"the rollback of {work.name} that began {run.started} did not end well; nothing was changed",
+            f"finish it: sdcupgrade resume {work.name}; to look: {_status(work.name)}",
+        )
+
+
+def _partly_back(found: Status) -> bool:
+    return any(service.standing == "rolled back" for service in found.services)
+
+
+def _status(name: str) -> str:
+    return f"sdcupgrade status {name}"
+
+
+def _again(text: str) -> str:
+    return f"sdcupgrade run {text} --fresh"
