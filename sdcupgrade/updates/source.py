@@ -53,6 +53,15 @@ ADVICE = "see whether it is up, and what is in between: network, firewall, proxy
 
 
 @dataclass(frozen=True)
+class Part:
+    """Bytes that lie on this machine: *size* of them from *offset* on in the file *path*."""
+
+    path: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
 class Body:
     """Bytes being read. *start* is the offset of the first one: 0 where the source does not do ranges. *total* is the
     length of the whole file as the source tells it, None where it does not. *ended* says that there is nothing at the
