@@ -59,6 +59,9 @@ if TYPE_CHECKING:
         def remove(self, path: str) -> None:
             """Remove a file or symlink; fine when there is none."""
 
+        def rmdir(self, path: str) -> None:
+            """Remove an empty folder; fine when there is none, or something in it."""
+
         def truncate(self, path: str, size: int) -> None: ...
 
         def open_append(self, path: str, sync: bool = True) -> AbstractContextManager[BinaryIO]:
@@ -213,6 +216,10 @@ class RootedFiles:
     def remove(self, path: str) -> None:
         with _explained("removed", path):
             _unlink(self.real(path))
+
+    def rmdir(self, path: str) -> None:
+        with suppress(OSError):
+            os.rmdir(self.real(path))
 
     def truncate(self, path: str, size: int) -> None:
         with _explained("written", path), _open(self.real(path), os.O_RDWR, "r+b") as file:
