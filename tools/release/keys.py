@@ -76,6 +76,6 @@ def _load(path: pathlib.Path, secret: Optional[bytes]) -> CryptoSigner:
     except ValueError as why:
         raise Failed(f"{path}: not a private key, or the passphrase is wrong") from why
     try:
-        return CryptoSigner(private)  # type: ignore[arg-type]
+        return CryptoSigner(private)
     except (SecurityError, ValueError, TypeError) as why:
         raise Failed(f"{path}: a kind of key that TUF does not know: {why}") from why
