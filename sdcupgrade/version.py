@@ -27,6 +27,15 @@ def identity() -> str:
     return f"{__version__} ({STAMP or 'from a checkout'})"
 
 
+def committed() -> float:
+    """When the sources of this build were committed, in seconds of the epoch; 0 in a checkout."""
+    import re
+    from datetime import datetime, timezone
+
+    found = re.search(r"-(\d{8}T\d{6})Z-g", STAMP)
+    return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc).timestamp() if found else 0.0
+
+
 def archive() -> Optional[str]:
     """The real path of the one file that this process runs from; None when it runs from a checkout."""
     path = getattr(__spec__.loader, "archive", None)
