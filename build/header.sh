@@ -2,9 +2,15 @@
 # sdcupgrade: these lines find a Python for the program, which is in the zip archive that follows them.
 # Versioned names tell the version without a trial start; the newest wins, and among equals pkgsrc's tools set.
 # -I -S: PYTHONPATH and .pth files have no say. -c: `python FILE` would import runpy, a third of a bare start.
+# check: nothing here; in a bundle, what proves the program in it before anything of it is imported.
+check=
 boot='"sdcupgrade"; import os, sys; sys.argv.pop(0); file = os.path.realpath(sys.argv[0])
-sys.path[:0] = [file + "/" + str(sys.implementation.cache_tag), file + "/site-packages"]
-__import__("sdcupgrade_boot").start(file)'
+'"$check"'sys.path[:0] = [file + "/" + str(sys.implementation.cache_tag), file + "/site-packages"]
+try: import sdcupgrade_boot as boot
+except Exception as why:
+    sys.stderr.write("sdcupgrade: %s: damaged or cut off: copy it again (%s)\n" % (file, str(why).replace("\n", " ")))
+    sys.exit(79)
+boot.start(file, True)'
 if [ -n "${SDCUPGRADE_PYTHON:-}" ]; then
     [ -x "$SDCUPGRADE_PYTHON" ] && exec "$SDCUPGRADE_PYTHON" -I -S -c "$boot" "$0" "$@"
     echo "sdcupgrade: SDCUPGRADE_PYTHON=$SDCUPGRADE_PYTHON is not a program; name a Python 3.9 or newer, or unset it" >&2

@@ -8,8 +8,8 @@ import os
 import sys
 
 
-def start(archive):
-    # type: (str) -> None
+def start(archive, by_header=False):
+    # type: (str, bool) -> None
     """Run the program that is in *archive*, and exit. Nothing is unpacked, nothing written."""
     if sys.version_info < (3, 9):
         sys.stderr.write(
@@ -17,6 +17,10 @@ def start(archive):
             "or name one in SDCUPGRADE_PYTHON\n" % (sys.executable, sys.version_info[0], sys.version_info[1])
         )
         sys.exit(69)
+    if sys.executable and not by_header and in_bundle(archive):
+        # its header proves the program before anything is imported; this module is all that was believed unproved
+        os.environ["SDCUPGRADE_PYTHON"] = sys.executable
+        os.execv("/bin/sh", ["/bin/sh", archive] + sys.argv[1:])
     if sys.executable and not (sys.flags.isolated and sys.flags.no_site):
         # started as `python3 FILE`: PYTHONPATH and .pth files must have no say in a program that root runs
         os.execv(sys.executable, [sys.executable, "-I", "-S", archive] + sys.argv[1:])
@@ -26,3 +30,12 @@ def start(archive):
     from sdcupgrade.__main__ import main
 
     sys.exit(main())
+
+
+def in_bundle(archive):
+    # type: (str) -> bool
+    """Whether something is carried before the program: its directory's offsets count from its own beginning."""
+    with open(archive, "rb") as file:
+        file.seek(-22, 2)
+        end = file.read()
+        return file.tell() > 22 + int.from_bytes(end[12:16], "little") + int.from_bytes(end[16:20], "little")

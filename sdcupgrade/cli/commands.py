@@ -43,6 +43,12 @@ COMMANDS = (
     Command("doctor", "tell what this machine lacks, before it matters", "sdcupgrade.cli.doctor", anywhere=True),
     Command("instances", "list the instances of the datacenter's services", "sdcupgrade.cli.look", ("insts",)),
     Command("avail", "list the images that services could be upgraded to", "sdcupgrade.cli.look", ("available",)),
+    Command("bundle create", "write one file with the whole upgrade and the program", "sdcupgrade.cli.bundle", anywhere=True),
+    Command("bundle verify", "read all of a bundle, and name what is damaged", "sdcupgrade.cli.bundle", anywhere=True),
+    Command("bundle list", "tell what is in a bundle", "sdcupgrade.cli.bundle", anywhere=True),
+    Command("bundle diff", "tell in what two bundles differ", "sdcupgrade.cli.bundle", anywhere=True),
+    Command("verify", "bundle verify, of the bundle that this is", "sdcupgrade.cli.bundle", anywhere=True),
+    Command("list", "bundle list, of the bundle that this is", "sdcupgrade.cli.bundle", anywhere=True),
     Command("version", "tell which sdcupgrade this is; -j: where it runs from", "sdcupgrade.cli.look", anywhere=True),
 )
 

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
         def write(self, path: str, data: bytes, mode: int = 0o600) -> None:
             """Replace the file whole: temporary, fsync, rename, fsync of the folder. Parents are made (0700)."""
 
+        def replacing(self, path: str, mode: int = 0o600) -> AbstractContextManager[Target]:
+            """The same for what is written bit by bit: the temporary, open for writing and reading. It is renamed when
+            the context ends, and removed instead when that is by an exception."""
+
         def append(self, path: str, line: bytes) -> None:
             """Append and fsync; one write call."""
 
@@ -54,6 +58,9 @@ if TYPE_CHECKING:
 
         def remove(self, path: str) -> None:
             """Remove a file or symlink; fine when there is none."""
+
+        def rmdir(self, path: str) -> None:
+            """Remove an empty folder; fine when there is none, or something in it."""
 
         def truncate(self, path: str, size: int) -> None: ...
 
@@ -156,7 +163,7 @@ class RootedFiles:
         temporary = f"{beginning}{os.getpid()}.{os.urandom(4).hex()}"
         with _explained("written", path):
             _forget_half_made(beginning)
-            target = Target(_open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, "wb"))
+            target = Target(_open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b"))
             try:
                 with target.file:
                     yield target
@@ -213,6 +220,10 @@ class RootedFiles:
     def remove(self, path: str) -> None:
         with _explained("removed", path):
             _unlink(self.real(path))
+
+    def rmdir(self, path: str) -> None:
+        with suppress(OSError):
+            os.rmdir(self.real(path))
 
     def truncate(self, path: str, size: int) -> None:
         with _explained("written", path), _open(self.real(path), os.O_RDWR, "r+b") as file:
@@ -325,7 +336,7 @@ def _flock(descriptor: int, kind: int, tries: int) -> bool:
     return False
 
 
-def _open(real: str, flags: int, mode: Literal["rb", "wb", "ab", "r+b"]) -> BinaryIO:
+def _open(real: str, flags: int, mode: Literal["rb", "w+b", "ab", "r+b"]) -> BinaryIO:
     return os.fdopen(os.open(real, flags, 0o600), mode)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Optional, Protocol
 
     from sdcupgrade.doors.http import Http, Stream
+    from sdcupgrade.updates.trusted import Fetch
 
     class Source(Protocol):
         """A place that images come from. Methods raise Unreachable, HttpError or BadAnswer."""
@@ -44,12 +45,27 @@ if TYPE_CHECKING:
         ) -> AbstractContextManager[Body]:
             """The image's bytes from *offset* on, if they are still those of *etag*; else from the start."""
 
+        def local(self, uuid: str) -> Optional[Part]:
+            """The image's bytes, where they lie on this machine and need not be fetched."""
+
+        def metadata(self) -> Optional[Fetch]:
+            """Where signed metadata is that the source itself carries; None when it has none of its own."""
+
 
 DEFAULT_URL = "https://updates.tritondatacenter.com"
 """Since TRITON-2304; updates.joyent.com before."""
 
 STALL_S = 30.0
 ADVICE = "see whether it is up, and what is in between: network, firewall, proxy; prepare --source URL asks another"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes that lie on this machine: *size* of them from *offset* on in the file *path*."""
+
+    path: str
+    offset: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,14 @@ class UpdatesServer:
             if error.http_status == 404:
                 return None
             raise
+
+    def local(self, uuid: str) -> Optional[Part]:
+        """See :class:`Source`; never."""
+        return None
+
+    def metadata(self) -> Optional[Fetch]:
+        """See :class:`Source`; it has none."""
+        return None
 
     @contextmanager
     def open(self, uuid: str, channel: str, offset: int = 0, etag: str = "") -> Iterator[Body]:
