@@ -41,8 +41,8 @@ class RealMachine:
         from sdcupgrade.doors import tls
 
         made = tls.context(self._cafile, self._environ)
-        count = made.cert_store_stats()["x509_ca"]
-        return f"{count} certificate authorities are known" if count else "a folder of certificate authorities is there"
+        count = made.cert_store_stats()["x509"]
+        return f"{count} certificates are believed" if count else "a folder of certificate authorities is believed"
 
 
 def _works(module: str) -> bool:
