@@ -42,7 +42,7 @@ class RealMachine:
 
         made = tls.context(self._cafile, self._environ)
         count = made.cert_store_stats()["x509"]
-        return f"{count} certificates are believed" if count else "a folder of certificate authorities is believed"
+        return f"certificates believed: {count}" if count else "a folder of certificate authorities is believed"
 
 
 def _works(module: str) -> bool:

@@ -10,6 +10,7 @@ from sdcupgrade.errors import NoInput, SdcupgradeError, Untrusted
 from sdcupgrade.stages.doctor import Answer, Need
 from sdcupgrade.trust.client import CLOCK_SLACK_S, Trusted
 from sdcupgrade.trust.metadata import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, read
+from sdcupgrade.ui import words
 from sdcupgrade.updates.believed import SITE_ROOT, root_of_trust, store_of
 from sdcupgrade.updates.trusted import TrustStore
 
@@ -93,14 +94,14 @@ def metadata(patient: Patient) -> Iterator[Answer]:
         ends[role] = read(data, role, role).expires
     first = min(ends, key=lambda role: ends[role])
     evidence = f"verified last {iso(store.last())[:10]}; {first} " + _until(ends[first], now)
-    remedy = "" if ends[first] > now else "the next prepare fetches newer; with no network: a newer bundle or --metadata"
+    remedy = "" if ends[first] > now else "prepare fetches newer; with no network: a newer bundle, or --metadata FILE"
     yield Answer("metadata", Need.OPTIONAL, not remedy, "", evidence, remedy)
 
 
 def _until(expires: float, now: float) -> str:
-    days = (expires - now) / DAY_S
-    told = f"for {days:.0f} days yet" if days > 0 else f"{-days:.0f} days ago"
-    return f"{'good' if days > 0 else 'expired'} {told} ({iso(expires)[:10]})"
+    days = words.plural(round(abs(expires - now) / DAY_S), "day")
+    told = f"good for {days} yet" if expires > now else f"expired {days} ago"
+    return f"{told} ({iso(expires)[:10]})"
 
 
 def source(patient: Patient) -> Iterator[Answer]:

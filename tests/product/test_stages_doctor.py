@@ -40,7 +40,7 @@ class FakeMachine:
     def authorities(self) -> str:
         if self.trouble:
             raise self.trouble
-        return "137 certificates are believed"
+        return "certificates believed: 137"
 
 
 class Ward:
@@ -171,6 +171,6 @@ def test_the_real_machine_imports_what_it_is_asked_for() -> None:
 
 
 def test_the_real_machine_counts_authorities(tmp_path: pathlib.Path) -> None:
-    assert RealMachine({}, CERTIFICATE).authorities() == "1 certificates are believed"
+    assert RealMachine({}, CERTIFICATE).authorities() == "certificates believed: 1"
     with pytest.raises(Unreachable, match="cannot be read"):
         RealMachine({"SSL_CERT_FILE": str(tmp_path)}).authorities()

@@ -70,7 +70,7 @@ def test_a_root_that_does_not_verify_itself_lacks_always(believer: Believer) -> 
 
 
 def test_an_expired_root_is_renewed_by_the_one_it_handed_over_to(believer: Believer) -> None:
-    assert believer.at(31)["trust-root"].evidence == "version 1, expired 1 days ago (2023-12-14)"
+    assert believer.at(31)["trust-root"].evidence == "version 1, expired 1 day ago (2023-12-14)"
     believer.repo.root.expires = day(90)
     believer.repo.publish("root")
     believer.refresh()
