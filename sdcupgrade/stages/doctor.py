@@ -93,8 +93,7 @@ class Patient:
     @property
     def needs_signed(self) -> Need:
         """Whether unsigned images are refused here."""
-        wanted = self.site.wanted
-        return Need.YES if wanted.require_signed or wanted.trust_root or wanted.metadata else Need.OPTIONAL
+        return Need.YES if self.site.wanted.strict else Need.OPTIONAL
 
     def lacks(self, answer: Answer) -> bool:
         """Whether that is something this machine cannot do without."""
