@@ -37,7 +37,7 @@ def signed_digests(site: Site, source: Source, channel: str, images: Mapping[str
 
 
 def _refuse_renamed(info: Optional[FileInfo], image: Image, source: str) -> None:
-    """Manifests are not signed: a source could show an old image, signed in its day, as the newest. Raises Untrusted."""
+    """No manifest is signed: a source could show an old image, signed in its day, as the newest. Raises Untrusted."""
     signed = image.version if info is None else info.custom.get("version", image.version)
     if signed != image.version:
         raise Untrusted(f"{source} calls {image.name} {image.uuid} version {image.version}, its signer {signed}")
