@@ -49,13 +49,34 @@ def bundle() -> Optional[str]:
     return path if path and boot is not None and boot.in_bundle(path) else None
 
 
+def baked_root() -> Optional[bytes]:
+    """The root of trust that was put into the one file when it was built; None when there is none."""
+    from pkgutil import get_data
+
+    try:
+        return get_data("sdcupgrade", "_root.json")
+    except OSError:
+        return None
+
+
+def _root_told() -> Optional[dict[str, Json]]:
+    root = baked_root()
+    if root is None:
+        return None
+    import json
+    from hashlib import sha256
+
+    return {"version": json.loads(root)["signed"]["version"], "sha256": sha256(root).hexdigest()}
+
+
 def to_json() -> dict[str, Json]:
-    """For ``version -j``; *bytecode* names the Pythons that the file has byte code for."""
+    """For ``version -j``; *bytecode* names the Pythons that the file has byte code for, *root* is its root of trust."""
     return {
         "version": __version__,
         "buildstamp": STAMP or None,
         "file": archive(),
         "bytecode": list(BYTECODE),
+        "root": _root_told(),
         "python": ".".join(map(str, sys.version_info[:3])),
         "interpreter": sys.executable,
     }

@@ -17,7 +17,7 @@ from sdcupgrade.ui import words
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Optional, Union
+    from typing import Union
 
     from sdcupgrade.dc.access import Datacenter
     from sdcupgrade.doors.machine import Machine
@@ -193,8 +193,7 @@ def _pool(patient: Patient) -> Iterator[Answer]:
         yield Answer("pool", Need.HEADNODE, False, "zones", "only a headnode has it", "run sdcupgrade doctor there")
         return
     uuid = found.headnode.uuid
-    available: Optional[int] = survey(found, [uuid])[uuid].available.get(POOL)
-    yield _room("pool", POOL, available or 0, POOL_BYTES, "unpacked images")
+    yield _room("pool", POOL, survey(found, [uuid])[uuid].available[POOL], POOL_BYTES, "unpacked images")
 
 
 def _room(check: str, subject: str, free: int, least: int, use: str) -> Answer:
