@@ -42,6 +42,7 @@ COMMANDS = (
     Command("check", "run the health checks alone", "sdcupgrade.cli.look"),
     Command("doctor", "tell what this machine lacks, before it matters", "sdcupgrade.cli.doctor", anywhere=True),
     Command("instances", "list the instances of the datacenter's services", "sdcupgrade.cli.look", ("insts",)),
+    Command("inventory", "tell what this site has already; -j for bundle create --base", "sdcupgrade.cli.look"),
     Command("avail", "list the images that services could be upgraded to", "sdcupgrade.cli.look", ("available",)),
     Command("bundle create", "write one file with the whole upgrade and the program", "sdcupgrade.cli.bundle", anywhere=True),
     Command("bundle verify", "read all of a bundle, and name what is damaged", "sdcupgrade.cli.bundle", anywhere=True),

@@ -77,6 +77,20 @@ def instances(session: Session, options: Namespace) -> int:
     return 0
 
 
+def inventory_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-j", "--json", action="store_true", help="as JSON, for bundle create --base")
+
+
+def inventory(session: Session, options: Namespace) -> int:
+    """What this site has."""
+    from sdcupgrade.jsonvalue import pretty
+    from sdcupgrade.stages.have import have, have_table
+
+    found = have(session.site)
+    session.say(pretty(found) if options.json else have_table(found).render())
+    return 0
+
+
 def avail_arguments(parser: ArgumentParser) -> None:
     table_arguments(parser)
     source_arguments(parser)
