@@ -40,6 +40,7 @@ COMMANDS = (
     Command("resume", "go on with an interrupted or failed upgrade or rollback", "sdcupgrade.cli.pipeline"),
     Command("status", "tell what is done, running and left of an upgrade", "sdcupgrade.cli.look"),
     Command("check", "run the health checks alone", "sdcupgrade.cli.look"),
+    Command("doctor", "tell what this machine lacks, before it matters", "sdcupgrade.cli.doctor", anywhere=True),
     Command("instances", "list the instances of the datacenter's services", "sdcupgrade.cli.look", ("insts",)),
     Command("inventory", "tell what this site has already; -j for bundle create --base", "sdcupgrade.cli.look"),
     Command("avail", "list the images that services could be upgraded to", "sdcupgrade.cli.look", ("available",)),
