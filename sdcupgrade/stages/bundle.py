@@ -101,6 +101,8 @@ def create(site: Site, text: str, choices: Choices) -> Created:
     output = choices.output or f"{named.name}.sdcupgrade"
     _check_output(files, output)
     program = carrier(files, _program(files, choices.program))
+    if choices.sign_key:
+        bundle_sign.sign(site.doors, choices.sign_key, b"a trial, before an hour is spent on fetching")
     base = read_base(files, choices.base)
     source = site.source()
     channel = channel_of(source, choices.channel or None, None)

@@ -73,9 +73,19 @@ class Site:
 
     def source(self, url: str = "") -> Source:
         """Where images come from: the environment's updates server first, else *url*, else the public one."""
+        from sdcupgrade import version
+        from sdcupgrade.updates.bundle import Bundle, inside, placed
+        from sdcupgrade.updates.bundle_source import BundleSource
         from sdcupgrade.updates.source import DEFAULT_URL, UpdatesServer
 
-        return UpdatesServer(self.doors.web, self.updates_url or url or DEFAULT_URL)
+        where = self.updates_url or url
+        own = inside(self.doors.files, version.archive()) if not where else None
+        if own is not None:
+            return BundleSource(own)
+        where = where or DEFAULT_URL
+        if "://" not in where:
+            return BundleSource(Bundle.open(self.doors.files, placed(self.doors.files, where)))
+        return UpdatesServer(self.doors.web, where)
 
     def note(self, what: str, text: str) -> None:
         """Tell the operator something that is worth a line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,8 +29,8 @@ class BundleSource:
 
     @property
     def name(self) -> str:
-        """The path of the file."""
-        return self.bundle.path
+        """The real path of the file: it is good from any folder."""
+        return os.path.abspath(self.bundle.files.real(self.bundle.path))
 
     def channels(self) -> tuple[str, ...]:
         """None."""
