@@ -232,6 +232,8 @@ SURPLUS = "images/00000000-0000-4000-8000-000000000009"
         (lambda found: [found[0], *found], "spec.json is there twice"),
         (lambda found: [*found, replace(found[0], offset=found[-1].end)], "spec.json is there twice"),
         (lambda found: [*found[:-1], replace(found[-1], size=-1)], "lies where another member is"),
+        (lambda found: [*found[:-1], replace(found[-1], offset=found[-2].offset)], "lies where another member is"),
+        (lambda found: [*found[:-1], replace(found[-1], offset=1 << 30)], "the index is that of another bundle"),
         (lambda found: [*found[:-1], replace(found[-1], sha256="x")], "expected 64 hex digits"),
         (lambda found: [one for one in found if one.name != f"images/{IMGAPI}"], f"images/{IMGAPI} is not the one"),
     ],
@@ -240,6 +242,11 @@ def test_an_index_that_does_not_hold_together_is_refused(maker: Maker, change: o
     with pytest.raises(Corrupt) as caught:
         maker.open(maker.write(change=listed(change)))  # type: ignore[arg-type]
     assert said in caught.value.message
+
+
+def test_an_index_that_tells_of_another_program_is_refused(maker: Maker) -> None:
+    with pytest.raises(Corrupt, match="the index is that of another bundle"):
+        maker.open(maker.write(change=lambda index: replace(index, program=replace(index.program, size=7))))
 
 
 def test_a_member_that_only_the_index_knows_is_missing(maker: Maker) -> None:
