@@ -21,9 +21,7 @@ def bundle_create_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", default="", metavar="FILE", help="the file to write (SPEC.sdcupgrade)")
     parser.add_argument("-C", "--channel", help="take images from this channel, not from the source's default one")
     parser.add_argument("--source", metavar="URL", help="the updates server to take images from")
-    parser.add_argument(
-        "--with", dest="more", action="append", default=[], choices=[GZBITS], help="carry this, too"
-    )
+    parser.add_argument("--with", dest="more", action="append", default=[], choices=[GZBITS], help="carry this, too")
     parser.add_argument(
         "--base", default="", metavar="FILE",
         help="leave out what the site has: its `sdcupgrade inventory -j`, or the bundle that was run there",
@@ -62,7 +60,7 @@ def bundle_create(session: Session, options: Namespace) -> int:
 
 def _signature_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--allowed-signers", metavar="FILE", help="whose signatures count, as ssh-keygen -Y has it")
-    parser.add_argument("--require-signed", action="store_true", help="refuse a bundle that is not signed by one of them")
+    parser.add_argument("--require-signed", action="store_true", help="refuse it unless it is signed by one of them")
 
 
 def bundle_verify_arguments(parser: ArgumentParser) -> None:
@@ -112,7 +110,7 @@ def list_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-j", "--json", action="store_true", help="as JSON")
 
 
-def list(session: Session, options: Namespace) -> int:  # noqa: A001 - the command's name
+def list(session: Session, options: Namespace) -> int:
     """The one that runs."""
     return _list(session, options, _own(session, "list"))
 

@@ -18,9 +18,9 @@ from sdcupgrade.model import Event
 from sdcupgrade.plan import stack
 from sdcupgrade.plan.spec import parse_spec
 from sdcupgrade.run.workdir import Named
+from sdcupgrade.stages.bundle_base import read_base
 from sdcupgrade.updates import bundle_form as form
 from sdcupgrade.updates import bundle_sign
-from sdcupgrade.stages.bundle_base import read_base
 from sdcupgrade.updates.bundle import inside, placed
 from sdcupgrade.updates.bundle_index import SPEC, Index
 from sdcupgrade.updates.bundle_write import Writer, carrier
@@ -30,13 +30,13 @@ from sdcupgrade.updates.source import Part, file_channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from sdcupgrade.doors.files import Files
     from sdcupgrade.model import Image
     from sdcupgrade.plan.spec import Spec
-    from sdcupgrade.stages.site import Site
     from sdcupgrade.stages.bundle_base import Base
+    from sdcupgrade.stages.site import Site
     from sdcupgrade.updates.bundle_index import Member, Program
     from sdcupgrade.updates.bundle_write import Carrier
     from sdcupgrade.updates.source import Source
@@ -102,6 +102,8 @@ def create(site: Site, text: str, choices: Choices) -> Created:
     output = choices.output or f"{named.name}.sdcupgrade"
     _check_output(files, output)
     program = carrier(files, _program(files, choices.program))
+    if choices.sign_key:
+        bundle_sign.sign(site.doors, choices.sign_key, b"a trial, before an hour is spent on fetching")
     base = read_base(files, choices.base)
     source = site.source()
     channel = channel_of(source, choices.channel or None, None)
@@ -109,8 +111,7 @@ def create(site: Site, text: str, choices: Choices) -> Created:
     making = _Making(site, source, chosen, f"{output}.parts")
     making.fetch(choices.parallel)
     making.check_room(program)
-    with files.replacing(output, MODE) as target:
-        writer = Writer(target.file, program, named.name)
+    with files.replacing(output, MODE) as target, Writer(target.file, program, named.name) as writer:
         making.write(writer)
 
         def describe(header: Member, carried: Program, members: tuple[Member, ...]) -> Index:

@@ -90,7 +90,7 @@ def _things(bundle: Bundle) -> dict[str, str]:
     found = {"sdcupgrade": f"{program.version} ({program.buildstamp})"}
     for row in rows(bundle):
         text = f"{row.image.version} {row.image.uuid}" + ("" if row.inside else " (left out)")
-        found.update({service: text for service in row.services})
+        found.update(dict.fromkeys(row.services, text))
         if not row.services:
             found[f"image {row.image.name} {row.image.uuid}"] = text
     return found
