@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdcupgrade import version
+from sdcupgrade.cli.options import source_arguments
 from sdcupgrade.errors import UsageError
 from sdcupgrade.ui import words
 
@@ -19,8 +20,7 @@ GZBITS = "gzbits"
 def bundle_create_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("spec", help="the spec file (foo.json), or its name (foo)")
     parser.add_argument("-o", "--output", default="", metavar="FILE", help="the file to write (SPEC.sdcupgrade)")
-    parser.add_argument("-C", "--channel", help="take images from this channel, not from the source's default one")
-    parser.add_argument("--source", metavar="URL", help="the updates server to take images from")
+    source_arguments(parser)
     parser.add_argument("--with", dest="more", action="append", default=[], choices=[GZBITS], help="carry this, too")
     parser.add_argument(
         "--base", default="", metavar="FILE",
@@ -173,11 +173,9 @@ def _open(session: Session, path: str) -> Bundle:
 
 def _own(session: Session, command: str) -> Bundle:
     """The one that runs. Raises UsageError when this program is in none."""
-    from sdcupgrade.updates.bundle import inside
-
-    bundle = inside(session.site.doors.files, version.archive())
-    if bundle is None:
+    path = version.bundle()
+    if path is None:
         raise UsageError(
             f"{command}: this sdcupgrade is not in a bundle", f"name one: sdcupgrade bundle {command} FILE"
         )
-    return bundle
+    return _open(session, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdcupgrade.cli.options import source_arguments
 from sdcupgrade.errors import Unhealthy
 
 TYPE_CHECKING = False
@@ -78,8 +79,7 @@ def instances(session: Session, options: Namespace) -> int:
 
 def avail_arguments(parser: ArgumentParser) -> None:
     _table_arguments(parser)
-    parser.add_argument("-C", "--channel", help="look in this channel, not in the datacenter's update_channel")
-    parser.add_argument("--source", metavar="URL", help="the updates server to ask")
+    source_arguments(parser)
     parser.add_argument("-a", "--all", action="store_true", help="all newer images, not only the newest of a service")
     parser.add_argument("services", nargs="*", metavar="service", help="only these")
 

@@ -80,6 +80,7 @@ class Wanted:
     size: int
     sha1: str
     channel: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

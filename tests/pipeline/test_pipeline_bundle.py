@@ -83,7 +83,7 @@ def test_nothing_of_the_datacenter_is_asked_for_it(site: Site) -> None:
 def test_the_running_bundle_is_what_verify_and_list_mean(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     told(site.run("verify"), 2, "this sdcupgrade is not in a bundle", "bundle verify FILE")
     create(site).ok()
-    monkeypatch.setattr(version, "archive", lambda: str(site.ops / FOO))
+    monkeypatch.setattr(version, "bundle", lambda: str(site.ops / FOO))
     offline(site)
     assert ": whole: " in site.run("verify").ok().out
     found = json.loads(site.run("list -j").ok().out)
