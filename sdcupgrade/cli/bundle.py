@@ -53,6 +53,7 @@ def bundle_create(session: Session, options: Namespace) -> int:
     index = made.index
     left = len(index.left_out())
     inside = words.plural(len(index.images) - left, "image") + (f", {left} left out" if left else "")
+    inside += f", {made.signed} of them signed" if made.signed else ""
     session.say(f"Wrote {made.path}: {words.size(made.size)}, {inside}, sdcupgrade {index.program.version}.")
     session.say(f"Next: carry it to the headnode; there: sh {made.path.rpartition('/')[2]} verify")
     return 0
@@ -117,7 +118,7 @@ def list(session: Session, options: Namespace) -> int:
 
 def _list(session: Session, options: Namespace, bundle: Bundle) -> int:
     from sdcupgrade.jsonvalue import pretty
-    from sdcupgrade.stages.bundle_look import listing, rows
+    from sdcupgrade.stages.bundle_look import good_until, listing, rows
     from sdcupgrade.ui.table import Table
 
     if options.json:
@@ -140,6 +141,9 @@ def _list(session: Session, options: Namespace, bundle: Bundle) -> int:
     base = f" for what {index.base} lacks" if index.base else ""
     session.say(f"{index.name}: made {index.created_at} from {index.source} (channel {index.channel or '-'}){base}")
     session.say(f"sdcupgrade {index.program.version} ({index.program.buildstamp}), {signed}; members not verified")
+    until = good_until(bundle)
+    if until:
+        session.say(f"signed metadata inside, good until {until}")
     session.say(Table(columns, columns, table).render())
     return 0
 

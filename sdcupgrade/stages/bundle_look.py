@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdcupgrade.errors import Corrupt
+from sdcupgrade.jsonvalue import Record, loads
 from sdcupgrade.updates.bundle_index import REMEDY
 
 TYPE_CHECKING = False
@@ -52,6 +53,17 @@ def rows(bundle: Bundle) -> tuple[Row, ...]:
     return tuple(found)
 
 
+def good_until(bundle: Bundle) -> str:
+    """When the first of the signed metadata inside expires, as it says itself; empty without any. Old roots may."""
+    found = []
+    for member in bundle.index.members:
+        if member.name.startswith("trust/") and not member.name.endswith(".root.json"):
+            where = f"{bundle.path}: {member.name}"
+            signed = Record(loads(bundle.read(member.name), where, Corrupt, REMEDY), where, Corrupt, REMEDY)
+            found.append(signed.record("signed").text("expires"))
+    return min(found, default="")
+
+
 def listing(bundle: Bundle) -> dict[str, Json]:
     """The bundle as JSON."""
     index = bundle.index
@@ -64,7 +76,7 @@ def listing(bundle: Bundle) -> dict[str, Json]:
         "source": index.source,
         "base": index.base,
         "signed": bool(bundle.signature),
-        "trust": sum(member.name.startswith("trust/") for member in index.members),
+        "trust_until": good_until(bundle) or None,
         "program": index.program.to_json(),
         "spec": dict(bundle.spec()),
         "images": [row.to_json() for row in rows(bundle)],

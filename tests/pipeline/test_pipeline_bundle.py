@@ -196,7 +196,7 @@ def test_a_small_disk_holds_each_image_once(
     monkeypatch.setattr("sdcupgrade.updates.fetch._check_space", lambda *words: None)
     monkeypatch.setattr(RootedFiles, "free", free)
     removed: list[str] = []
-    monkeypatch.setattr("sdcupgrade.stages.bundle.forget", lambda into, uuid, files: removed.append(uuid))
+    monkeypatch.setattr("sdcupgrade.stages.bundle_fill.forget", lambda into, uuid, files: removed.append(uuid))
     ran = create(site)
     assert ran.status == status, ran.err
     assert len(removed) == {2.0: 4, 1.0: 8, 0.2: 0}[room]  # at the end, or as each is in as well
