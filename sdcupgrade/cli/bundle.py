@@ -80,7 +80,7 @@ def verify_arguments(parser: ArgumentParser) -> None:
 
 def verify(session: Session, options: Namespace) -> int:
     """The one that runs."""
-    return _verify(session, options, _own(session, "verify"))
+    return _verify(session, options, own(session, "verify"))
 
 
 def _verify(session: Session, options: Namespace, bundle: Bundle) -> int:
@@ -113,7 +113,7 @@ def list_arguments(parser: ArgumentParser) -> None:
 
 def list(session: Session, options: Namespace) -> int:
     """The one that runs."""
-    return _list(session, options, _own(session, "list"))
+    return _list(session, options, own(session, "list"))
 
 
 def _list(session: Session, options: Namespace, bundle: Bundle) -> int:
@@ -175,11 +175,10 @@ def _open(session: Session, path: str) -> Bundle:
     return Bundle.open(files, placed(files, path))
 
 
-def _own(session: Session, command: str) -> Bundle:
+def own(session: Session, command: str, hint: str = "") -> Bundle:
     """The one that runs. Raises UsageError when this program is in none."""
     path = version.bundle()
     if path is None:
-        raise UsageError(
-            f"{command}: this sdcupgrade is not in a bundle", f"name one: sdcupgrade bundle {command} FILE"
-        )
+        hint = hint or f"name one: sdcupgrade bundle {command} FILE"
+        raise UsageError(f"{command}: this sdcupgrade is not in a bundle", hint)
     return _open(session, path)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdcupgrade.errors import Corrupt
+from sdcupgrade.errors import Corrupt, Refused
 from sdcupgrade.jsonvalue import Record, loads
-from sdcupgrade.updates.bundle_index import REMEDY
+from sdcupgrade.run.workdir import PARENT
+from sdcupgrade.updates.bundle_index import REMEDY, SPEC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sdcupgrade.jsonvalue import Json
     from sdcupgrade.model import Image
+    from sdcupgrade.stages.site import Site
     from sdcupgrade.updates.bundle import Bundle
 
 
@@ -51,6 +53,21 @@ def rows(bundle: Bundle) -> tuple[Row, ...]:
         size = image.file.size if image.file else 0
         found.append(Row(services, image, size, bundle.file_of(uuid) is not None))
     return tuple(found)
+
+
+def lay_out_spec(site: Site, bundle: Bundle) -> str:
+    """The path of the bundle's spec, written where plans look for one. It names uuids only, so it means the same at
+    any time. Raises Refused when another spec of that name lies there."""
+    files = site.doors.files
+    path = f"{PARENT}/{bundle.index.name}.json"
+    spec = bundle.read(SPEC)
+    if files.exists(path) and files.read(path) != spec:
+        raise Refused(
+            f"{path} is there, and is not the spec of {bundle.path}; nothing was changed",
+            f"move it away, or name the spec that is meant: run {path}",
+        )
+    files.write(path, spec, 0o644)
+    return path
 
 
 def good_until(bundle: Bundle) -> str:

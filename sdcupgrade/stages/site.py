@@ -95,7 +95,8 @@ class Site:
         """Where images come from: what the operator said first, else *url* (a plan's), else the public server."""
         from sdcupgrade.updates.sources import open_source
 
-        return open_source(self.doors, self.wanted.source or url, lambda: self.datacenter.imgapi)
+        wanted = self.wanted
+        return open_source(self.doors, wanted.source or url, lambda: self.datacenter.imgapi, wanted.require_signed)
 
     def believed(self, source: Source, channel: str, store: str = "") -> Optional[Believed]:
         """What is signed of the images of *source*; None without a root of trust, and without metadata. *store* is the

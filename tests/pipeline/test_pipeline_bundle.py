@@ -246,3 +246,31 @@ def test_a_folder_that_is_not_ours_is_not_removed(site: Site) -> None:
     (other / "mine").write_text("mine", encoding="utf-8")
     create(site).ok()
     assert (other / "mine").read_text(encoding="utf-8") == "mine"
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+def test_run_alone_carries_out_the_bundle_that_runs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(site.run("run"), 2, "run: this sdcupgrade is not in a bundle", "sdcupgrade run SPEC")
+    create(site).ok()
+    (site.ops / "foo.json").unlink()
+    monkeypatch.setattr(version, "bundle", lambda: str(site.ops / FOO))
+    offline(site)
+    site.run(f"run {GO} --no-self-update").ok()
+    assert versions(site) == opened(site).spec()
+    assert "upgraded" in site.run("status foo").ok().out
+    site.run(f"run {GO} --no-self-update").ok()  # and once more, which has nothing to do
+
+
+def test_run_alone_does_not_take_another_spec_for_its_own(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(site).ok()
+    monkeypatch.setattr(version, "bundle", lambda: str(site.ops / FOO))
+    (site.gz / "var/tmp/foo.json").write_text('{"cnapi": "latest"}', encoding="utf-8")
+    refused(site, f"run {GO} --no-self-update", 3, "/var/tmp/foo.json is there, and is not the spec of")
+
+
+def test_a_site_that_says_who_signs_refuses_a_bundle_of_nobody(site: Site) -> None:
+    create(site).ok()
+    (site.gz / "var/sdcupgrade").mkdir(parents=True, exist_ok=True)
+    (site.gz / "var/sdcupgrade/allowed_signers").write_text("ops@example.com ssh-ed25519 AAAA\n", encoding="utf-8")
+    refused(site, f"prepare foo.json --source {FOO} --require-signed", 78, "a signature is required", "is not signed")
+    site.run(f"prepare foo.json --source {FOO}").ok()
