@@ -77,6 +77,25 @@ def instances(session: Session, options: Namespace) -> int:
     return 0
 
 
+def inventory_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-j", "--json", action="store_true", help="as JSON: services, instances, images")
+
+
+def inventory(session: Session, options: Namespace) -> int:
+    """What the datacenter has, for those who prepare something for it elsewhere."""
+    from sdcupgrade.jsonvalue import pretty
+    from sdcupgrade.stages.lists import inventory_json
+    from sdcupgrade.ui import words
+
+    found = inventory_json(session.site)
+    if options.json:
+        session.say(pretty(found))
+        return 0
+    counts = [words.plural(len(value), name[:-1]) for name, value in found.items() if isinstance(value, list)]
+    session.say(f"{found['datacenter']}: {', '.join(counts)} in IMGAPI; -j tells all of it")
+    return 0
+
+
 def avail_arguments(parser: ArgumentParser) -> None:
     _table_arguments(parser)
     source_arguments(parser)

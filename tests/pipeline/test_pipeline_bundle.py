@@ -113,6 +113,19 @@ def test_a_second_one_leaves_out_what_the_first_one_brought(site: Site) -> None:
     assert {row["what"] for row in rows if row["new"] is None} == {"adminui"}
 
 
+def test_an_inventory_of_the_site_is_a_base(site: Site) -> None:
+    said = site.run("inventory").ok().out
+    assert said.startswith("coal: ") and "images in IMGAPI" in said
+    (site.ops / "inventory.json").write_text(site.run("inventory -j").ok().out, encoding="utf-8")
+    create(site, "--base inventory.json").ok()
+    assert opened(site).index.left_out() == () and opened(site).index.base == "datacenter coal"
+    site.run(f"prepare foo.json --source {FOO}").ok()
+    site.run("download foo").ok()
+    (site.ops / "inventory.json").write_text(site.run("inventory -j").ok().out, encoding="utf-8")
+    assert "0 images, 4 left out" in create(site, "--base inventory.json -o next.sdcupgrade").ok().out
+    assert site.upgrade().ok()
+
+
 def test_what_was_left_out_and_is_not_there_stops_the_download_before_anything(site: Site) -> None:
     create(site).ok()
     create(site, f"-o less.sdcupgrade --base {FOO}").ok()
