@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from sdcupgrade.errors import BadInput, Corrupt, NoInput, Untrusted
 from sdcupgrade.trust.client import Trusted
-from sdcupgrade.updates.trusted import FolderFetch, HttpFetch, TrustedUpdates, TrustStore, stream_target
+from sdcupgrade.updates.trusted import Absent, FolderFetch, HttpFetch, TrustedUpdates, TrustStore, stream_target
 from sdcupgrade.version import baked_root
 
 TYPE_CHECKING = False
@@ -150,7 +150,7 @@ class Believed:
             try:
                 updates = TrustedUpdates(self._fetch, self._store, self._now)
                 updates.refresh()
-            except (Untrusted, Corrupt) as why:
+            except (Untrusted, Corrupt, Absent) as why:
                 why.message = f"{self._where}: {why.message}"
                 why.state = (f"what was believed before still is, and is kept in {self._store.folder}",)
                 raise

@@ -149,6 +149,10 @@ def garbage(keeper: Keeper) -> None:
     keeper.repo.files["timestamp.json"] = b"<html>"
 
 
+def missing(keeper: Keeper) -> None:
+    del keeper.repo.files["timestamp.json"]
+
+
 def too_much(keeper: Keeper) -> None:
     keeper.repo.files["timestamp.json"] += b" " * 20_000
 
@@ -163,6 +167,7 @@ WRONG: list[tuple[Callable[[Keeper], None], int, str]] = [
     (replayed, 78, "timestamp: version 2 is older than 3, which was seen before"),
     (expired_root, 78, "root.json: expired 3.0 days ago"),
     (garbage, 78, "timestamp.json: not valid JSON"),
+    (missing, 69, "timestamp.json: there is no such metadata"),
     (too_much, 79, "timestamp.json: longer than the 16384 bytes that are allowed"),
     (a_stranger_in_it, 79, "'../../etc/passwd' has no place in an archive of metadata"),
 ]
