@@ -44,7 +44,7 @@ COMMANDS = (
     Command("instances", "list the instances of the datacenter's services", "sdcupgrade.cli.look", ("insts",)),
     Command("inventory", "tell what this site has already; -j for bundle create --base", "sdcupgrade.cli.look"),
     Command("avail", "list the images that services could be upgraded to", "sdcupgrade.cli.look", ("available",)),
-    Command("bundle create", "write one file with the whole upgrade and the program", "sdcupgrade.cli.bundle", anywhere=True),
+    Command("bundle create", "write one file: a whole upgrade and the program", "sdcupgrade.cli.bundle", anywhere=True),
     Command("bundle verify", "read all of a bundle, and name what is damaged", "sdcupgrade.cli.bundle", anywhere=True),
     Command("bundle list", "tell what is in a bundle", "sdcupgrade.cli.bundle", anywhere=True),
     Command("bundle diff", "tell in what two bundles differ", "sdcupgrade.cli.bundle", anywhere=True),

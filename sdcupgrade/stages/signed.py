@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     from sdcupgrade.model import Image
     from sdcupgrade.stages.site import Site
     from sdcupgrade.trust.metadata import FileInfo
+    from sdcupgrade.updates.believed import Believed
     from sdcupgrade.updates.source import Source
 
 
-def signed_digests(site: Site, source: Source, channel: str, images: Mapping[str, Image]) -> dict[str, str]:
-    """The signed sha256 of those of *images* that are signed, by uuid.
+def signed_digests(
+    site: Site, source: Source, channel: str, images: Mapping[str, Image], believed: Optional[Believed] = None
+) -> dict[str, str]:
+    """The signed sha256 of those of *images* that are signed, by uuid; by what is *believed*, which the site knows.
 
     Metadata that must not be believed makes all of them unsigned, which is said aloud; where the operator wants nothing
     unsigned, that is the error. Raises Untrusted, Corrupt, Absent, and what a source raises.
     """
     try:
-        believed = site.believed(source, channel)
+        believed = believed or site.believed(source, channel)
         if believed is None:
             return {}
         found = {uuid: believed.find(image.name, uuid) for uuid, image in images.items()}

@@ -115,11 +115,13 @@ class Believed:
     cannot be had, StorageError.
     """
 
-    def __init__(self, files: Files, root: bytes, fetch: Fetch, now: float, where: str = "") -> None:
+    def __init__(
+        self, files: Files, root: bytes, fetch: Fetch, now: float, folder: str = "", where: str = ""
+    ) -> None:
         self._where = f"signed metadata from {where}" if where else "signed metadata"
-        self._store = TrustStore(files, store_of(root))
+        self._store = TrustStore(files, folder or store_of(root))
         self._root = root
-        self._fetch = fetch
+        self._fetch = _Remembering(fetch)
         self._now = now
         self._updates: Optional[TrustedUpdates] = None
 
@@ -140,6 +142,13 @@ class Believed:
                     return found
         return None
 
+    def metadata(self) -> dict[str, bytes]:
+        """Every file that the answers so far rest on, and all roots there are: what has to travel with the images.
+        Where a store in *folder* knew some of it before, that is not among them."""
+        for version in range(1, self._refreshed().trusted.root.version + 1):
+            self._fetch(f"{version}.root.json", ROOT_LIMIT)
+        return dict(self._fetch.seen)
+
     def refresh(self) -> TrustedUpdates:
         """Bring the metadata up to date now."""
         return self._refreshed()
@@ -156,6 +165,20 @@ class Believed:
                 raise
             self._updates = updates
         return self._updates
+
+
+class _Remembering:
+    """A fetch that knows what it has brought."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self.seen: dict[str, bytes] = {}
+
+    def __call__(self, name: str, limit: int) -> Optional[bytes]:
+        data = self._fetch(name, limit)
+        if data is not None:
+            self.seen[name] = data
+        return data
 
 
 def store_of(root: bytes) -> str:

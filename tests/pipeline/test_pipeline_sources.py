@@ -141,7 +141,7 @@ def test_a_file_of_authorities_that_is_not_there(coal: Site) -> None:
     coal.spec()
     err = io.StringIO()
     environ = {"SDCUPGRADE_ROOT": str(coal.gz), "USER": "root"}
-    status = run("prepare foo.json --cacert nowhere.pem".split(), environ=environ, stderr=err, stdout=io.StringIO())
+    status = run(["prepare", "foo.json", "--cacert", "nowhere.pem"], environ=environ, stderr=err, stdout=io.StringIO())
     assert (status, err.getvalue().splitlines()[0]) == (
         66, "sdcupgrade: --cacert nowhere.pem: there is no such file; nothing was changed",
     )  # fmt: skip
@@ -218,7 +218,7 @@ def test_what_is_not_signed_is_refused_by_name(coal: Site, folder: pathlib.Path,
     signed.sign(*(number for number in uuids(folder) if number != CUSTOMERS["imgapi"]))
     signed.carry(folder)
     said = refused(coal, f"prepare foo.json {SIGNED} --require-signed", 3, "unsigned-image", CUSTOMERS["imgapi"],
-                   but=("gz/var/sdcupgrade/trust/",))  # fmt: skip
+                   but=("ops/foo.json.1", "gz/var/sdcupgrade/trust/"))  # fmt: skip
     assert said.out.count("unsigned-image") == 1
 
 
