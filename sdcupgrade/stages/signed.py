@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sdcupgrade.model import Image
     from sdcupgrade.stages.site import Site
+    from sdcupgrade.trust.metadata import FileInfo
     from sdcupgrade.updates.believed import Believed
     from sdcupgrade.updates.source import Source
 
@@ -28,12 +29,21 @@ def signed_digests(
         if believed is None:
             return {}
         found = {uuid: believed.find(image.name, uuid) for uuid, image in images.items()}
+        for uuid, info in found.items():
+            _refuse_renamed(info, images[uuid], source.name)
     except (Untrusted, Corrupt) as why:
         if site.wanted.strict:
             raise
         site.warn("signatures", f"all images count as unsigned: {_said(why)}")
         return {}
     return {uuid: info.hashes["sha256"] for uuid, info in found.items() if info is not None and "sha256" in info.hashes}
+
+
+def _refuse_renamed(info: Optional[FileInfo], image: Image, source: str) -> None:
+    """No manifest is signed: a source could show an old image, signed in its day, as the newest. Raises Untrusted."""
+    signed = image.version if info is None else info.custom.get("version", image.version)
+    if signed != image.version:
+        raise Untrusted(f"{source} calls {image.name} {image.uuid} version {image.version}, its signer {signed}")
 
 
 def _said(why: SdcupgradeError) -> str:

@@ -8,11 +8,11 @@ bundle or a folder. How it is judged is :mod:`sdcupgrade.updates.trusted`'s and 
 from __future__ import annotations
 
 import hashlib
-import pkgutil
 from contextlib import suppress
 
 from sdcupgrade.errors import NoInput, Untrusted
 from sdcupgrade.updates.trusted import FolderFetch, HttpFetch, TrustedUpdates, TrustStore, stream_target
+from sdcupgrade.version import baked_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from sdcupgrade.trust.metadata import FileInfo
     from sdcupgrade.updates.source import Source
     from sdcupgrade.updates.trusted import Fetch
-
-BAKED = "_root.json"
-"""The root of trust inside the one file, beside the modules; a checkout has none."""
 
 SITE_ROOT = "/var/sdcupgrade/trust-root.json"
 """A site's own root of trust, which replaces the one inside."""
@@ -55,14 +52,6 @@ def root_of_trust(files: Files, named: Optional[str] = None) -> bytes:
     if root is None:
         raise Untrusted("this sdcupgrade has no root of trust inside, so nothing signed can be verified", NO_ROOT)
     return root
-
-
-def baked_root() -> Optional[bytes]:
-    """The root of trust inside this program."""
-    try:
-        return pkgutil.get_data("sdcupgrade", BAKED)
-    except OSError:
-        return None
 
 
 def metadata_of(doors: Doors, source: Source, channel: str, named: str = "") -> Optional[Fetch]:
