@@ -25,6 +25,7 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy build/*.py build/inside/*.py tools/interpreters.py
+	$(VENV)/bin/mypy --python-version 3.10 tools/release
 
 unit: $(STAMP)
 	$(VENV)/bin/python tools/coverage_run.py

@@ -33,6 +33,13 @@ def archive() -> Optional[str]:
     return str(path) if path else None
 
 
+def bundle() -> Optional[str]:
+    """The same, when that file is a bundle: then it is also where bits come from."""
+    boot = sys.modules.get("sdcupgrade_boot")  # which looked before anything else was imported
+    path = archive()
+    return path if path and boot is not None and boot.in_bundle(path) else None
+
+
 def to_json() -> dict[str, Json]:
     """For ``version -j``; *bytecode* names the Pythons that the file has byte code for."""
     return {

@@ -42,6 +42,7 @@ COMMANDS = (
     Command("check", "run the health checks alone", "sdcupgrade.cli.look"),
     Command("instances", "list the instances of the datacenter's services", "sdcupgrade.cli.look", ("insts",)),
     Command("avail", "list the images that services could be upgraded to", "sdcupgrade.cli.look", ("available",)),
+    Command("inventory", "tell what the datacenter has; -j: for bundle create --base", "sdcupgrade.cli.look"),
     Command("bundle create", "write one file: a whole upgrade and the program", "sdcupgrade.cli.bundle", anywhere=True),
     Command("bundle verify", "read all of a bundle, and name what is damaged", "sdcupgrade.cli.bundle", anywhere=True),
     Command("bundle list", "tell what is in a bundle", "sdcupgrade.cli.bundle", anywhere=True),

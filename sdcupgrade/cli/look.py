@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdcupgrade.cli.options import source_arguments
 from sdcupgrade.errors import Unhealthy
 
 TYPE_CHECKING = False
@@ -76,10 +77,28 @@ def instances(session: Session, options: Namespace) -> int:
     return 0
 
 
+def inventory_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-j", "--json", action="store_true", help="as JSON: services, instances, images")
+
+
+def inventory(session: Session, options: Namespace) -> int:
+    """What the datacenter has, for those who prepare something for it elsewhere."""
+    from sdcupgrade.jsonvalue import pretty
+    from sdcupgrade.stages.lists import inventory_json
+    from sdcupgrade.ui import words
+
+    found = inventory_json(session.site)
+    if options.json:
+        session.say(pretty(found))
+        return 0
+    counts = [words.plural(len(value), name[:-1]) for name, value in found.items() if isinstance(value, list)]
+    session.say(f"{found['datacenter']}: {', '.join(counts)} in IMGAPI; -j tells all of it")
+    return 0
+
+
 def avail_arguments(parser: ArgumentParser) -> None:
     _table_arguments(parser)
-    parser.add_argument("-C", "--channel", help="look in this channel, not in the datacenter's update_channel")
-    parser.add_argument("--source", metavar="URL", help="the updates server to ask")
+    source_arguments(parser)
     parser.add_argument("-a", "--all", action="store_true", help="all newer images, not only the newest of a service")
     parser.add_argument("services", nargs="*", metavar="service", help="only these")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdcupgrade.cli.options import source_arguments
 from sdcupgrade.errors import Refused, UsageError
 from sdcupgrade.stages.execute import PAUSES, Options
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 
 def prepare_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("spec", help="the spec file (foo.json), or its name (foo)")
-    parser.add_argument(
-        "-C", "--channel", help="take images from this channel, not from the datacenter's update_channel"
-    )
-    parser.add_argument("--source", metavar="URL", help="the updates server to take images from")
+    prepare_choices(parser)
+
+
+def prepare_choices(parser: ArgumentParser) -> None:
+    """The options of a preparation that ``run`` has, too."""
+    source_arguments(parser)
     parser.add_argument("--refresh", action="store_true", help="forget what latest meant before and look again")
     parser.add_argument("--fresh", action="store_true", help="move a work dir that is in use aside, and start anew")
     parser.add_argument("--allow-downgrade", action="store_true", help="allow images older than the ones that run")
@@ -55,7 +58,7 @@ def _next(session: Session, options: Namespace, command: str) -> None:
 def download_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", help="the upgrade (foo or foo.json)")
     parser.add_argument("-p", "--parallel", type=int, default=4, metavar="N", help="images at a time (4)")
-    parser.add_argument("--source", metavar="URL", help="the updates server to take images from")
+    source_arguments(parser, channel=False)
 
 
 def download(session: Session, options: Namespace) -> int:

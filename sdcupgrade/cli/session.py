@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from sdcupgrade.cli.options import source_options
+from sdcupgrade.errors import NoInput
 from sdcupgrade.stages.site import Site, Who
 from sdcupgrade.ui.prompt import Prompt
 from sdcupgrade.ui.record import logged
@@ -51,6 +53,18 @@ class Session:
         write(self.out, text if not text or text.endswith("\n") else text + "\n")
 
 
+def _own_bundle(doors: Doors) -> str:
+    """The path of the bundle that this program runs from; empty when it runs from no bundle."""
+    from sdcupgrade import version
+
+    path = version.bundle()
+    if path is None:
+        return ""
+    from sdcupgrade.updates.bundle import placed
+
+    return placed(doors.files, path)
+
+
 def open_session(
     environ: Mapping[str, str],
     doors: Optional[Doors],
@@ -63,11 +77,20 @@ def open_session(
 
     source, out, err = streams
     if doors is None:
-        doors = real_doors(environ, log, notice=lambda text: print(text, file=err, flush=True))
+        cafile = getattr(options, "cacert", None)
+        if cafile and not os.path.isfile(cafile):
+            raise NoInput(f"--cacert {cafile}: there is no such file; nothing was changed")
+        doors = real_doors(
+            environ,
+            log,
+            notice=lambda text: print(text, file=err, flush=True),
+            cafile=cafile,
+            proxy=getattr(options, "proxy", None),
+        )
     terminal = terminal_for(environ, doors.clock, err)
     operator = Prompt(source, err, yes=getattr(options, "yes", False), clear=terminal.clear)
     user = environ.get("SUDO_USER") or environ.get("LOGNAME") or environ.get("USER") or "root"
     who = Who(os.getpid(), user, os.uname().nodename)
-    url = getattr(options, "source", None) or environ.get("SDCUPGRADE_UPDATES_URL") or ""
-    site = Site(doors, log, logged(terminal, log), operator, who, url)
+    wanted = source_options(options, environ, _own_bundle(doors))
+    site = Site(doors, log, logged(terminal, log), operator, who, wanted)
     return Session(site, terminal, out, err)

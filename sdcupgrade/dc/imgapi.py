@@ -66,20 +66,20 @@ class Imgapi:
             raise _other_bytes(wanted)
         return True
 
-    def store(self, manifest: Mapping[str, Json], path: str, admin_uuid: str) -> bool:
-        """Make the image of *manifest* active here, its bytes from the file *path* (already verified).
+    def store(self, manifest: Mapping[str, Json], path: str, admin_uuid: str, offset: int = 0) -> bool:
+        """Make the image of *manifest* active here, its bytes from *offset* on in the file *path* (already verified).
 
         False when it was active already. Raises Corrupt when IMGAPI holds other bytes under that uuid, BadAnswer when
         the image is there but disabled.
         """
         try:
-            return self._store(manifest, path, admin_uuid)
+            return self._store(manifest, path, admin_uuid, offset)
         except HttpError as error:
             if error.code not in OVERTAKEN:
                 raise
-            return self._store(manifest, path, admin_uuid)
+            return self._store(manifest, path, admin_uuid, offset)
 
-    def _store(self, manifest: Mapping[str, Json], path: str, admin_uuid: str) -> bool:
+    def _store(self, manifest: Mapping[str, Json], path: str, admin_uuid: str, offset: int) -> bool:
         wanted = Image.read(Record(dict(manifest), "manifest"))
         found = self._cleared(wanted)
         if found is not None and found.state == "active":
@@ -87,7 +87,7 @@ class Imgapi:
         if found is None:
             self._import(manifest, admin_uuid)
         if found is None or found.file is None:
-            self._add_file(wanted, path)
+            self._add_file(wanted, path, offset)
         self._activate(wanted)
         return True
 
@@ -134,12 +134,12 @@ class Imgapi:
         query = {"action": "import", "skip_owner_check": "true"}
         self.api.call("POST", f"/images/{body['uuid']}", query=query, body=dict(body), timeout_s=60.0)
 
-    def _add_file(self, wanted: Image, path: str) -> None:
+    def _add_file(self, wanted: Image, path: str, offset: int) -> None:
         if wanted.file is None:
             raise BadAnswer(f"the manifest of image {wanted.uuid} names no file")
         query = {"compression": wanted.file.compression, "sha1": wanted.file.sha1}
         limit = 120.0 + wanted.file.size / SLOWEST_UPLOAD
-        body = FileBody(path, wanted.file.size)
+        body = FileBody(path, wanted.file.size, offset)
         answer = self.api.call("PUT", f"/images/{wanted.uuid}/file", query=query, body=body, timeout_s=limit)
         stored = _image(answer, f"imgapi: PUT /images/{wanted.uuid}/file").file
         if stored is None or (stored.sha1, stored.size) != (wanted.file.sha1, wanted.file.size):

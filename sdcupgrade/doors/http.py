@@ -56,10 +56,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileBody:
-    """A request body that is a file: *path* in the global zone, *size* in bytes; sent in pieces."""
+    """A request body that is a file, or a part of one: *path* in the global zone, *size* bytes from *offset* on; sent
+    in pieces."""
 
     path: str
     size: int
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ RETRY = "type the same command again; it goes on where it stopped"
 
 class UrllibHttp:
     """The real door. *proxy* is None, the URL of a plain forward proxy, or ``environment`` (``http_proxy`` and its kin
-    of this process); *cafile* and *environ* say whom TLS believes; *files* is where bodies that are files lie;
-    *monotonic* is the time by which limits are kept."""
+    of this process); *web_proxy* the operator's own, for http and https; *cafile* and *environ* say whom TLS believes;
+    *files* is where bodies that are files lie; *monotonic* is the time by which limits are kept."""
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class UrllibHttp:
         files: Files,
         *,
         proxy: Optional[str] = None,
+        web_proxy: Optional[str] = None,
         cafile: Optional[str] = None,
         environ: Optional[Mapping[str, str]] = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -99,6 +102,7 @@ class UrllibHttp:
         self._log = log
         self._files = files
         self._proxy = proxy
+        self._web_proxy = web_proxy
         self._cafile = cafile
         self._environ = environ or {}
         self._monotonic = monotonic
@@ -162,12 +166,15 @@ class UrllibHttp:
         if self._opener is None:
             from sdcupgrade.doors import opener, tls
 
-            self._opener = opener.make_opener(self._proxy, lambda: tls.context(self._cafile, self._environ))
+            self._opener = opener.make_opener(
+                self._proxy, lambda: tls.context(self._cafile, self._environ), self._web_proxy
+            )
         return self._opener
 
     def _pieces(self, body: FileBody) -> Iterator[bytes]:
         left = body.size
         with self._files.open_read(body.path) as file:
+            file.seek(body.offset)
             while left > 0:
                 piece = file.read(min(PIECE, left))
                 if not piece:

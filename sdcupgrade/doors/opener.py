@@ -44,11 +44,20 @@ NO_ANSWER = (OSError, UnicodeError, HTTPException)
 PROXY_ERRORS = {"no-such-host": socket.gaierror, "refused": ConnectionRefusedError}
 
 
-def make_opener(proxy: Optional[str], context: Callable[[], ssl.SSLContext]) -> OpenerDirector:
-    """An opener that goes through *proxy*: a URL, ENVIRONMENT, or None. *context* is asked for at the first https."""
-    proxies = ProxyHandler() if proxy == ENVIRONMENT else ProxyHandler({})
+def make_opener(
+    proxy: Optional[str], context: Callable[[], ssl.SSLContext], web_proxy: Optional[str] = None
+) -> OpenerDirector:
+    """An opener that goes through *proxy*: a URL, ENVIRONMENT, or None. *context* is asked for at the first https.
+
+    *web_proxy*, a URL too, is of the usual kind: https goes through it as a tunnel, and ``no_proxy`` holds.
+    """
+    if web_proxy:
+        named = checked(web_proxy if "://" in web_proxy else f"http://{web_proxy}").geturl()
+        proxies = ProxyHandler({"http": named, "https": named})
+    else:
+        proxies = ProxyHandler() if proxy == ENVIRONMENT else ProxyHandler({})
     made = build_opener(proxies, _Http(), _Https(context), _Redirects(), _Answers())
-    if proxy and proxy != ENVIRONMENT:
+    if proxy and proxy != ENVIRONMENT and not web_proxy:
         made.add_handler(_Forward(checked(proxy if "://" in proxy else f"http://{proxy}").netloc))
     made.addheaders = [("User-Agent", "sdcupgrade")]
     return made

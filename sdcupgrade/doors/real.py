@@ -37,15 +37,16 @@ def real_doors(
     *,
     notice: Optional[Callable[[str], None]] = None,
     cafile: Optional[str] = None,
+    proxy: Optional[str] = None,
 ) -> Doors:
     """All doors. *notice* takes a sentence for the operator while Ctrl-C has to wait for a program; *cafile* is a file
-    of certificate authorities for the updates server."""
+    of certificate authorities and *proxy* the URL of a proxy, for the updates server."""
     files = real_files(environ)
     admin = environ.get("SDCUPGRADE_ADMIN_PROXY") or None
     return Doors(
         run=SubprocessRunner(child_environment(environ), log, files, notice),
         admin=UrllibHttp(log, files, proxy=admin, environ=environ),
-        web=UrllibHttp(log, files, proxy=ENVIRONMENT, cafile=cafile, environ=environ),
+        web=UrllibHttp(log, files, proxy=ENVIRONMENT, web_proxy=proxy, cafile=cafile, environ=environ),
         files=files,
         clock=RealClock(),
     )

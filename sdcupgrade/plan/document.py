@@ -107,7 +107,8 @@ class Download:
     """An image that must be in the datacenter's IMGAPI, and installed in the pools of *servers*, before anything stops.
 
     *generation* 0 has no missing origin; an image of generation n has its origin in n-1. *present* tells that IMGAPI
-    had it, active, when the plan was made. *channel* is the one to ask the file from.
+    had it, active, when the plan was made. *channel* is the one to ask the file from. *sha256* is the signed digest,
+    empty for an image that nobody signed: then TLS and sha1 vouch for it.
     """
 
     uuid: str
@@ -120,6 +121,8 @@ class Download:
     channel: str
     servers: tuple[str, ...]
     manifest: Mapping[str, Json]
+    signed: bool = False
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -274,4 +277,6 @@ def _download(record: Record) -> Download:
         channel=record.text("channel"),
         servers=record.texts("servers"),
         manifest=dict(record.record("manifest").value),
+        signed=record.flag("signed"),
+        sha256=record.text_or("sha256", "") or "",
     )

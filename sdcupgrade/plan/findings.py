@@ -34,6 +34,7 @@ FINDINGS: Mapping[str, str] = {
     "downgrade": "The image is older than what runs, and --allow-downgrade was not given.",
     "no-common-user-script": "The headnode has no common user-script to give to zones.",
     "no-space": "There is not enough free space.",
+    "unsigned-image": "Nobody who is believed has signed the image; without --require-signed only a note.",
     "already-current": "Note: nothing to do.",
     "no-instance": "Note: the service has no instance; only SAPI's image changes.",
     "sapi-differs": "Note: the zone has the image already; only SAPI's image changes.",

@@ -74,9 +74,13 @@ class Wanted:
 
 
 def downloads_for(
-    wanted: Collection[Wanted], images: Mapping[str, Image], inventory: Inventory, channel: str
+    wanted: Collection[Wanted],
+    images: Mapping[str, Image],
+    inventory: Inventory,
+    channel: str,
+    signed: Mapping[str, str] = {},
 ) -> tuple[Download, ...]:
-    """Targets and missing origins, each once, origins before what stands on them."""
+    """Targets and missing origins, each once, origins before what stands on them. *signed* is sha256 by uuid."""
     places: dict[str, set[str]] = {}
     generation: dict[str, int] = {}
     manifests: dict[str, Image] = {}
@@ -89,23 +93,21 @@ def downloads_for(
             places.setdefault(image.uuid, set()).update(lack)
     ordered = sorted(manifests.values(), key=lambda image: (generation[image.uuid], image.name, image.uuid))
     return tuple(
-        _download(image, generation[image.uuid], image.uuid in inventory.imgapi_images, channel, places[image.uuid])
+        Download(
+            uuid=image.uuid,
+            name=image.name,
+            version=image.version,
+            size=image.file.size if image.file else 0,
+            sha1=image.file.sha1 if image.file else "",
+            generation=generation[image.uuid],
+            present=image.uuid in inventory.imgapi_images,
+            channel=file_channel(image, channel),
+            servers=tuple(sorted(places[image.uuid])),
+            manifest=image.manifest,
+            signed=image.uuid in signed,
+            sha256=signed.get(image.uuid, ""),
+        )
         for image in ordered
-    )
-
-
-def _download(image: Image, generation: int, present: bool, channel: str, servers: set[str]) -> Download:
-    return Download(
-        uuid=image.uuid,
-        name=image.name,
-        version=image.version,
-        size=image.file.size if image.file else 0,
-        sha1=image.file.sha1 if image.file else "",
-        generation=generation,
-        present=present,
-        channel=file_channel(image, channel),
-        servers=tuple(sorted(servers)),
-        manifest=image.manifest,
     )
 
 

@@ -35,7 +35,8 @@ class Options:
     """What the operator asked for, and what goes into the plan as it is.
 
     *name* is "foo" for ``foo.json``; *created_at* an ISO date, by which the files of one plan are told from the next's;
-    *source* says where bits come from. *workdir* is a path of the global zone, empty for the usual one.
+    *source* says where bits come from, *signed* is the signed sha256 of images by uuid, *in_place* the uuids of those
+    whose bytes lie on this machine. *workdir* is a path of the global zone, empty for the usual one.
     """
 
     name: str
@@ -44,6 +45,9 @@ class Options:
     channel: str
     source: str
     allow_downgrade: bool = False
+    signed: Mapping[str, str] = field(default_factory=dict)
+    require_signed: bool = False
+    in_place: frozenset[str] = frozenset()
     workdir: str = ""
 
     def places(self) -> recipes.Places:
@@ -76,8 +80,9 @@ def draft(
     ground = Ground(inventory, known, options.allow_downgrade)
     cases = [look(ground, name, targets[name]) for name in sorted(targets, key=stack.position)]
     judged = {case.name: judge(case, ground) for case in cases}
-    wanted = downloads_for(_wanted(cases), known, inventory, options.channel)
-    findings = [*(finding for found in judged.values() for finding in found), *_whole(cases, wanted, inventory)]
+    wanted = downloads_for(_wanted(cases), known, inventory, options.channel, options.signed)
+    whole = (*_whole(cases, wanted, inventory, options.in_place), *_unsigned(wanted, options))
+    findings = [*(finding for found in judged.values() for finding in found), *whole]
     refusals = tuple(finding for finding in findings if not finding.ok)
     refused = {finding.subject for finding in refusals}
     return _draft(
@@ -172,20 +177,36 @@ def _wanted(cases: Collection[Case]) -> list[Wanted]:
     ]
 
 
-def _whole(cases: Collection[Case], downloads: Collection[Download], inventory: Inventory) -> Iterator[Finding]:
+def _whole(
+    cases: Collection[Case], downloads: Collection[Download], inventory: Inventory, in_place: Collection[str]
+) -> Iterator[Finding]:
     """What is asked of the plan as a whole."""
     if inventory.common_user_script is None and any(case.replaced for case in cases):
         evidence = f"{COMMON_USER_SCRIPT} is not there, and zones set themselves up with it (HEAD-2057)"
         remedy = "copy it from default/user-script.common of the USB key (sdc-usbkey mount)"
         yield Finding("no-common-user-script", False, "headnode", evidence, remedy)
     missing = sum(item.size for item in downloads if not item.present)
+    fetched = sum(item.size for item in downloads if not item.present and item.uuid not in in_place)
     space = inventory.space
     free_up = "free some, or upgrade fewer services at a time"
-    for subject, free in (("work dir", space.workdir), ("imgapi's dataset", space.imgapi)):
+    for subject, missing, free in (("work dir", fetched, space.workdir), ("imgapi's dataset", missing, space.imgapi)):
         if missing > free:
             evidence = f"{_mib(missing)} to download, {free >> 20} MiB are free"
             yield Finding("no-space", False, subject, evidence, free_up)
     yield from _pools(downloads, inventory, free_up)
+
+
+def _unsigned(downloads: Collection[Download], options: Options) -> Iterator[Finding]:
+    """Whom the images are from: said once where that is only a note, for each image where it is a refusal."""
+    unsigned = [item for item in downloads if not item.signed]
+    if options.require_signed:
+        for item in unsigned:
+            evidence = f"image {item.uuid} ({item.name} {item.version}) is signed by nobody that is believed"
+            yield Finding("unsigned-image", False, item.name, evidence, "leave --require-signed out, or use another")
+    elif unsigned:
+        count = "all" if len(unsigned) == len(downloads) else f"{len(unsigned)} of {len(downloads)}"
+        evidence = f"{count} unsigned: the updates server and their sha1 alone vouch for them"
+        yield Finding("unsigned-image", True, "images", evidence)
 
 
 def _pools(downloads: Collection[Download], inventory: Inventory, free_up: str) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """Bring every image of the plan into the datacenter: fetched and verified, then into IMGAPI, then into the pools.
 
+What lies on this machine already (a bundle, a folder) is not fetched: it is verified and sent where it lies.
+
 Three passes, each whole before the next, so that the first failure comes early and no service is touched by any.
 Reality decides what is left to do, so a repeated download fetches nothing twice. Origins go before what is built on
 them: when siblings brought a new origin at the same time, they raced (TOOLS-1634).
@@ -13,11 +15,13 @@ from sdcupgrade.dc import zones
 from sdcupgrade.dc.survey import survey
 from sdcupgrade.model import Event
 from sdcupgrade.stages.execute import open_journal
+from sdcupgrade.updates.digests import check_in_place
 from sdcupgrade.updates.fetch import fetch_all, forget, path_of
+from sdcupgrade.updates.source import Part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeVar
 
     from sdcupgrade.jsonvalue import Json
@@ -51,20 +55,26 @@ def download(site: Site, text: str, parallel: int = PARALLEL) -> Downloaded:
         for one in plan.downloads:
             if one not in missing:
                 forget(work.images, one.uuid, files)  # left by a download that was cut off
-        server = site.source(plan.source)
-        fetch_all(missing, work.images, server, files, site.doors.clock, site.emit, parallel)
-        _store(site, work, missing, parallel)
+        source = site.source(plan.source)
+        parts = {one.uuid: part for one in missing if (part := source.local(one.uuid)) is not None}
+        check_in_place([(one, parts[one.uuid]) for one in missing if one.uuid in parts], files, site.emit)
+        fetched = [one for one in missing if one.uuid not in parts]
+        fetch_all(fetched, work.images, source, files, site.doors.clock, site.emit, parallel)
+        parts.update({one.uuid: Part(path_of(work.images, one.uuid), 0, one.size) for one in fetched})
+        _store(site, work, missing, parts, parallel)
         installed = _install(site, plan)
         open_journal(site, work).append("downloaded", images=len(missing), installed=installed)
     return Downloaded(len(missing), sum(one.size for one in missing), installed)
 
 
-def _store(site: Site, work: WorkDir, missing: Sequence[Download], parallel: int) -> None:
-    """Into IMGAPI, a generation at a time; the local file goes when IMGAPI has it."""
+def _store(
+    site: Site, work: WorkDir, missing: Sequence[Download], parts: Mapping[str, Part], parallel: int
+) -> None:
+    """Into IMGAPI, a generation at a time; a file that was fetched for it goes when IMGAPI has it."""
     dc = site.datacenter
 
     def store(one: Download) -> None:
-        new = dc.imgapi.store(one.manifest, path_of(work.images, one.uuid), dc.headnode.admin_uuid)
+        new = dc.imgapi.store(one.manifest, parts[one.uuid].path, dc.headnode.admin_uuid, parts[one.uuid].offset)
         forget(work.images, one.uuid, site.doors.files)
         site.note(one.uuid, f"{one.name} {one.version}: " + ("in IMGAPI" if new else "was in IMGAPI already"))
 

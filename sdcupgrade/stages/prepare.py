@@ -16,6 +16,7 @@ from sdcupgrade.plan.cache import Cache, cache_json, parse_cache, resolve_from_c
 from sdcupgrade.plan.spec import parse_spec
 from sdcupgrade.run.journal import opening
 from sdcupgrade.run.workdir import Named, WorkDir
+from sdcupgrade.stages.signed import signed_digests
 from sdcupgrade.updates.channel import channel_of, resolve, with_origins
 
 TYPE_CHECKING = False
@@ -62,6 +63,8 @@ def prepare(site: Site, text: str, choices: Choices) -> Prepared:
     source = site.source()
     channel = channel_of(source, choices.channel, inventory.update_channel)
     targets = _targets(site, source, spec, path, channel, choices.refresh)
+    images = _images(source, inventory, targets)
+    known = {**images, **{one.uuid: one for one in targets.values()}}
     options = planner.Options(
         name=work.name,
         created_at=iso(site.doors.clock.time()),
@@ -69,8 +72,11 @@ def prepare(site: Site, text: str, choices: Choices) -> Prepared:
         channel=channel,
         source=source.name,
         allow_downgrade=choices.allow_downgrade,
+        signed=signed_digests(site, source, channel, known),
+        in_place=frozenset(uuid for uuid in known if source.local(uuid) is not None),
+        require_signed=site.wanted.require_signed,
     )
-    draft = planner.draft(inventory, targets, _images(source, inventory, targets), options)
+    draft = planner.draft(inventory, targets, images, options)
     if draft.refusals:
         return Prepared(work, draft)
     return Prepared(work, draft, _write(site, work, spec, draft, choices.fresh))

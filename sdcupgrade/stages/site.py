@@ -12,7 +12,7 @@ from functools import cached_property
 
 from sdcupgrade.doors.clock import iso
 from sdcupgrade.doors.run import is_alive
-from sdcupgrade.errors import Declined, PlanMoved
+from sdcupgrade.errors import Declined, PlanMoved, Untrusted
 from sdcupgrade.model import Event
 
 ORPHAN_LIMIT_S = 420.0
@@ -21,7 +21,7 @@ ORPHAN_LIMIT_S = 420.0
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Protocol
+    from typing import Optional, Protocol
 
     from sdcupgrade.dc.access import Datacenter
     from sdcupgrade.doors import Doors
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sdcupgrade.model import Emit
     from sdcupgrade.plan.document import Plan
     from sdcupgrade.run.workdir import WorkDir
+    from sdcupgrade.updates.believed import Believed
     from sdcupgrade.updates.source import Source
 
     class Operator(Protocol):
@@ -53,16 +54,35 @@ class Who:
     host: str
 
 
+@dataclass(frozen=True)
+class SourceOptions:
+    """Where bits come from and whom to believe, as the operator said: *source* a URL, a path or ``imgapi``,
+    *trust_root* a file, *metadata* a URL or path; all empty for the usual ones. *require_signed* refuses images that
+    nobody has signed."""
+
+    source: str = ""
+    trust_root: str = ""
+    metadata: str = ""
+    require_signed: bool = False
+
+    @property
+    def strict(self) -> bool:
+        """Whether what cannot be verified ends it: who named a root or metadata wants them to count."""
+        return bool(self.require_signed or self.trust_root or self.metadata)
+
+
 class Site:
     """One datacenter, seen from its headnode by one run of sdcupgrade."""
 
-    def __init__(self, doors: Doors, log: Log, emit: Emit, operator: Operator, who: Who, updates_url: str = "") -> None:
+    def __init__(
+        self, doors: Doors, log: Log, emit: Emit, operator: Operator, who: Who, wanted: Optional[SourceOptions] = None
+    ) -> None:
         self.doors = doors
         self.log = log
         self.emit = emit
         self.operator = operator
         self.who = who
-        self.updates_url = updates_url
+        self.wanted = wanted or SourceOptions()
 
     @cached_property
     def datacenter(self) -> Datacenter:
@@ -72,20 +92,33 @@ class Site:
         return open_datacenter(self.doors)
 
     def source(self, url: str = "") -> Source:
-        """Where images come from: the environment's updates server first, else *url*, else the public one."""
-        from sdcupgrade import version
-        from sdcupgrade.updates.bundle import Bundle, inside, placed
-        from sdcupgrade.updates.bundle_source import BundleSource
-        from sdcupgrade.updates.source import DEFAULT_URL, UpdatesServer
+        """Where images come from: what the operator said first, else *url* (a plan's), else the public server."""
+        from sdcupgrade.updates.sources import open_source
 
-        where = self.updates_url or url
-        own = inside(self.doors.files, version.archive()) if not where else None
-        if own is not None:
-            return BundleSource(own)
-        where = where or DEFAULT_URL
-        if "://" not in where:
-            return BundleSource(Bundle.open(self.doors.files, placed(self.doors.files, where)))
-        return UpdatesServer(self.doors.web, where)
+        wanted = self.wanted
+        return open_source(self.doors, wanted.source or url, lambda: self.datacenter.imgapi, wanted.require_signed)
+
+    def believed(self, source: Source, channel: str, store: str = "") -> Optional[Believed]:
+        """What is signed of the images of *source*; None without a root of trust, and without metadata. *store* is the
+        folder of what is believed already, the site's own when empty.
+
+        Raises Untrusted instead of None when the operator named either, or wants nothing unsigned.
+        """
+        from sdcupgrade.updates.believed import KEEPER, Believed, metadata_of, root_of_trust
+
+        wanted = self.wanted
+        try:
+            root = root_of_trust(self.doors.files, wanted.trust_root)
+        except Untrusted:
+            if wanted.strict:
+                raise
+            return None
+        fetch = metadata_of(self.doors, source, channel, wanted.metadata)
+        if fetch is None:
+            if wanted.strict:
+                raise Untrusted(f"{source.name} has no signed metadata, so nothing there can be verified", KEEPER)
+            return None
+        return Believed(self.doors.files, root, fetch, self.doors.clock.time(), store)
 
     def note(self, what: str, text: str) -> None:
         """Tell the operator something that is worth a line."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from sdcupgrade.errors import Corrupt, Untrusted
@@ -109,12 +109,13 @@ class Root:
 @dataclass(frozen=True)
 class FileInfo:
     """What is promised about a file: *version* of metadata, *length* in bytes, hex *hashes* by name; any may be
-    missing, but a target has always a length and hashes."""
+    missing, but a target has always a length and hashes. *custom* is what the signer says of a target besides."""
 
     where: str
     length: Optional[int]
     hashes: Mapping[str, str]
     version: int = 0
+    custom: Mapping[str, Json] = field(default_factory=dict)
 
     def check(self, data: bytes) -> None:
         """Raises Corrupt unless *data* is what was promised."""
@@ -200,7 +201,8 @@ def _meta(record: Record, name: str) -> FileInfo:
 
 def target(record: Record, path: str) -> FileInfo:
     """What is promised about the target *path* (4.6). Raises Untrusted."""
-    return FileInfo(path, number(record, "length", least=0), hashes(record))
+    custom = required(record, "custom").value if "custom" in record.value else {}
+    return FileInfo(path, number(record, "length", least=0), hashes(record), custom=custom)
 
 
 def hashes(record: Record) -> dict[str, str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sdcupgrade.errors import BadInput, Corrupt
-from sdcupgrade.updates.source import Body
+from sdcupgrade.updates.source import Body, Reading, absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import BinaryIO, Optional
+    from collections.abc import Iterator
+    from typing import Optional
 
     from sdcupgrade.model import Image
     from sdcupgrade.updates.bundle import Bundle
@@ -29,8 +28,8 @@ class BundleSource:
 
     @property
     def name(self) -> str:
-        """The real path of the file: it is good from any folder."""
-        return os.path.abspath(self.bundle.files.real(self.bundle.path))
+        """The path of the file, from anywhere."""
+        return absolute(self.bundle.files, self.bundle.path)
 
     def channels(self) -> tuple[str, ...]:
         """None."""
@@ -68,7 +67,7 @@ class BundleSource:
             )
         with self.bundle.files.open_read(part.path) as file:
             file.seek(part.offset + offset)
-            yield Body(_Reading(file, part.size - offset), offset, part.size, "", ended=offset > part.size)
+            yield Body(Reading(file, part.size - offset), offset, part.size, "", ended=offset > part.size)
 
 
 @dataclass(frozen=True)
@@ -85,20 +84,3 @@ class BundledMetadata:
         if member.size > limit:
             raise Corrupt(f"{self.bundle.path}: {member.name}: longer than the {limit} bytes that are allowed")
         return self.bundle.read(member.name)
-
-
-class _Reading:
-    """A :class:`sdcupgrade.doors.http.Stream` that ends after *left* bytes."""
-
-    status = 200
-    headers: Mapping[str, str] = {}
-
-    def __init__(self, file: BinaryIO, left: int) -> None:
-        self._file = file
-        self._left = left
-
-    def read(self, size: int) -> bytes:
-        """See there."""
-        piece = self._file.read(max(0, min(size, self._left)))
-        self._left -= len(piece)
-        return piece

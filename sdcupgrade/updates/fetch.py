@@ -8,13 +8,15 @@ twice. The first failure stops the others. A piece at a time is in memory.
 
 from __future__ import annotations
 
-import hashlib
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sdcupgrade.errors import Corrupt, Interrupted, StorageError, Unreachable
 from sdcupgrade.jsonvalue import Record, loads, pretty
 from sdcupgrade.model import Event
+from sdcupgrade.updates.digests import PIECE, Digests, digests_of
+from sdcupgrade.updates.source import Part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,31 +27,16 @@ if TYPE_CHECKING:
     from sdcupgrade.doors.clock import Clock
     from sdcupgrade.doors.files import Files
     from sdcupgrade.model import Emit
+    from sdcupgrade.updates.digests import Promised
     from sdcupgrade.updates.source import Body, Source
 
-    class Wanted(Protocol):
+    class Wanted(Promised, Protocol):
         """What is to be fetched; a plan's Download is one."""
-
-        @property
-        def uuid(self) -> str: ...
-
-        @property
-        def name(self) -> str: ...
-
-        @property
-        def version(self) -> str: ...
-
-        @property
-        def size(self) -> int: ...
-
-        @property
-        def sha1(self) -> str: ...
 
         @property
         def channel(self) -> str: ...
 
 
-PIECE = 1 << 20
 TRIES = 6
 """How often in a row a connection may be cut without getting any further."""
 
@@ -151,7 +138,7 @@ class _Progress:
 class _Kept:
     """What there is of an image: *size* bytes that *hash* has seen, served under *etag*."""
 
-    hash: hashlib._Hash
+    hash: Digests
     size: int
     etag: str
 
@@ -172,9 +159,11 @@ class _Job:
         path = path_of(self.into, one.uuid)
         if not self.files.exists(path):
             return False
-        if self.files.size(path) == one.size and self._hash(path, one.size).hexdigest() == one.sha1:
-            self.progress.at(one, one.size, always=True)
-            return True
+        with suppress(Corrupt):
+            if self.files.size(path) == one.size:
+                self._digests(one, path, one.size).check()
+                self.progress.at(one, one.size, always=True)
+                return True
         self.files.remove(path)
         return False
 
@@ -259,7 +248,7 @@ class _Job:
     def _start_over(self, one: Wanted, kept: _Kept, body: Body) -> None:
         """From byte 0: the first time, or because the server does not do ranges, or has another file now."""
         self._forget(one)
-        kept.hash, kept.size, kept.etag = hashlib.sha1(usedforsecurity=False), 0, body.etag
+        kept.hash, kept.size, kept.etag = Digests(one), 0, body.etag
         self.files.write(self._beside(one), pretty({"sha1": one.sha1, "size": one.size, "etag": kept.etag}).encode())
 
     def _kept(self, one: Wanted) -> _Kept:
@@ -269,9 +258,9 @@ class _Job:
         etag = self._etag(one) if size else None
         if etag is None:
             self._forget(one)
-            return _Kept(hashlib.sha1(usedforsecurity=False), 0, "")
+            return _Kept(Digests(one), 0, "")
         self.progress.at(one, size)
-        return _Kept(self._hash(part, size), size, etag)
+        return _Kept(self._digests(one, part, size), size, etag)
 
     def _etag(self, one: Wanted) -> Optional[str]:
         """The tag the kept bytes were served under, maybe empty; None when they were of another promise."""
@@ -281,24 +270,11 @@ class _Job:
         same = record.text_or("sha1", "") == one.sha1 and record.number("size", -1) == one.size
         return record.text_or("etag", "") if same else None
 
-    def _hash(self, path: str, size: int) -> hashlib._Hash:
-        found = hashlib.sha1(usedforsecurity=False)
-        with self.files.open_read(path) as file:
-            while size > 0:
-                piece = file.read(min(PIECE, size))
-                if not piece:
-                    break
-                found.update(piece)
-                size -= len(piece)
-        return found
+    def _digests(self, one: Wanted, path: str, size: int) -> Digests:
+        return digests_of(one, self.files, Part(path, 0, size))
 
     def _finish(self, one: Wanted, kept: _Kept) -> None:
-        digest = kept.hash.hexdigest()
-        if digest != one.sha1:
-            raise Corrupt(
-                f"image {one.uuid} ({one.name} {one.version}): the bytes have sha1 {digest}, promised was {one.sha1}",
-                "nothing was imported; try again, or tell the keeper of the updates server",
-            )
+        kept.hash.check()
         self.files.rename(self._part(one), path_of(self.into, one.uuid))
         self.files.remove(self._beside(one))
         self.progress.at(one, one.size, always=True)

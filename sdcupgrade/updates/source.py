@@ -1,4 +1,4 @@
-"""Where images come from, and the updates server as the one such place there is today.
+"""Where images come from, and the updates server as the usual such place.
 
 A source gives manifests by name and channel, one manifest by uuid, and the bytes of an image from a given offset on. It
 verifies nothing: :mod:`sdcupgrade.updates.fetch` does, on every byte.
@@ -19,8 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
-    from typing import Optional, Protocol
+    from typing import BinaryIO, Optional, Protocol
 
+    from sdcupgrade.doors.files import Files
     from sdcupgrade.doors.http import Http, Stream
     from sdcupgrade.updates.trusted import Fetch
 
@@ -79,6 +80,30 @@ class Body:
     total: Optional[int]
     etag: str
     ended: bool = False
+
+
+def absolute(files: Files, path: str) -> str:
+    """*path* as it means the same from any folder, for plans."""
+    import os.path
+
+    return os.path.abspath(files.real(path))
+
+
+class Reading:
+    """A :class:`sdcupgrade.doors.http.Stream` of *left* bytes of a file on this machine."""
+
+    status = 200
+
+    def __init__(self, file: BinaryIO, left: int) -> None:
+        self.headers: Mapping[str, str] = {}
+        self._file = file
+        self._left = left
+
+    def read(self, size: int) -> bytes:
+        """See there."""
+        piece = self._file.read(max(0, min(size, self._left)))
+        self._left -= len(piece)
+        return piece
 
 
 class UpdatesServer:

@@ -184,6 +184,18 @@ class TrustedUpdates:
                 return found
         return None
 
+    def paths(self) -> Iterator[str]:
+        """The targets that any role speaks of, after :meth:`refresh`; roles that divide all paths among them left out.
+        Whether one is believed, only :meth:`find` can tell. Raises Untrusted when there are too many roles."""
+        left, seen = [self.trusted.targets], 0
+        while left:
+            seen += 1
+            if seen > self._limits.roles_asked:
+                raise Untrusted(f"more than {self._limits.roles_asked} roles would have to be asked")
+            found = self._targets(left.pop())
+            yield from found.targets.value
+            left += [one.authority for one in found.delegations if one.authority.name not in one.authority.chain[:-1]]
+
     def file_of(self, info: FileInfo) -> str:
         """The name under which a repository keeps a target, encoded for a URL (5.7.3)."""
         folder, slash, name = info.where.rpartition("/")
@@ -256,19 +268,25 @@ def download(http: Http, url: str, info: FileInfo, files: Files, into: str) -> b
     one, and not a byte more is read (5.7). Raises Corrupt, Unreachable, BadAnswer, StorageError."""
     if _have(info, files, into):
         return False
+    stream_target(pieces(http, url, info.length or 0), info, files, into)
+    return True
+
+
+def stream_target(source: Iterator[bytes], info: FileInfo, files: Files, into: str) -> None:
+    """Write what comes to the file *into*, which gets that name when it is whole and what *info* promises. Raises
+    Corrupt as soon as there is too much, StorageError, and what *source* raises."""
     part = f"{into}.part"
     files.remove(part)
     check = info.checking()
     try:
         with files.open_append(part) as file:
-            for piece in pieces(http, url, info.length or 0):
+            for piece in source:
                 check.update(piece)
                 file.write(piece)
         check.end()
         files.rename(part, into)
     finally:
         files.remove(part)
-    return True
 
 
 def _have(info: FileInfo, files: Files, path: str) -> bool:

@@ -83,7 +83,7 @@ def test_nothing_of_the_datacenter_is_asked_for_it(site: Site) -> None:
 def test_the_running_bundle_is_what_verify_and_list_mean(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     told(site.run("verify"), 2, "this sdcupgrade is not in a bundle", "bundle verify FILE")
     create(site).ok()
-    monkeypatch.setattr(version, "archive", lambda: str(site.ops / FOO))
+    monkeypatch.setattr(version, "bundle", lambda: str(site.ops / FOO))
     offline(site)
     assert ": whole: " in site.run("verify").ok().out
     found = json.loads(site.run("list -j").ok().out)
@@ -111,6 +111,19 @@ def test_a_second_one_leaves_out_what_the_first_one_brought(site: Site) -> None:
     rows = json.loads(site.run(f"bundle diff -j {FOO} more.sdcupgrade").ok().out)
     assert {row["what"] for row in rows if row["old"] is None} == {"cnapi"}
     assert {row["what"] for row in rows if row["new"] is None} == {"adminui"}
+
+
+def test_an_inventory_of_the_site_is_a_base(site: Site) -> None:
+    said = site.run("inventory").ok().out
+    assert said.startswith("coal: ") and "images in IMGAPI" in said
+    (site.ops / "inventory.json").write_text(site.run("inventory -j").ok().out, encoding="utf-8")
+    create(site, "--base inventory.json").ok()
+    assert opened(site).index.left_out() == () and opened(site).index.base == "datacenter coal"
+    site.run(f"prepare foo.json --source {FOO}").ok()
+    site.run("download foo").ok()
+    (site.ops / "inventory.json").write_text(site.run("inventory -j").ok().out, encoding="utf-8")
+    assert "0 images, 4 left out" in create(site, "--base inventory.json -o next.sdcupgrade").ok().out
+    assert site.upgrade().ok()
 
 
 def test_what_was_left_out_and_is_not_there_stops_the_download_before_anything(site: Site) -> None:
@@ -196,7 +209,7 @@ def test_a_small_disk_holds_each_image_once(
     monkeypatch.setattr("sdcupgrade.updates.fetch._check_space", lambda *words: None)
     monkeypatch.setattr(RootedFiles, "free", free)
     removed: list[str] = []
-    monkeypatch.setattr("sdcupgrade.stages.bundle.forget", lambda into, uuid, files: removed.append(uuid))
+    monkeypatch.setattr("sdcupgrade.stages.bundle_fill.forget", lambda into, uuid, files: removed.append(uuid))
     ran = create(site)
     assert ran.status == status, ran.err
     assert len(removed) == {2.0: 4, 1.0: 8, 0.2: 0}[room]  # at the end, or as each is in as well
@@ -246,3 +259,31 @@ def test_a_folder_that_is_not_ours_is_not_removed(site: Site) -> None:
     (other / "mine").write_text("mine", encoding="utf-8")
     create(site).ok()
     assert (other / "mine").read_text(encoding="utf-8") == "mine"
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+def test_run_alone_carries_out_the_bundle_that_runs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(site.run("run"), 2, "run: this sdcupgrade is not in a bundle", "sdcupgrade run SPEC")
+    create(site).ok()
+    (site.ops / "foo.json").unlink()
+    monkeypatch.setattr(version, "bundle", lambda: str(site.ops / FOO))
+    offline(site)
+    site.run(f"run {GO} --no-self-update").ok()
+    assert versions(site) == opened(site).spec()
+    assert "upgraded" in site.run("status foo").ok().out
+    site.run(f"run {GO} --no-self-update").ok()  # and once more, which has nothing to do
+
+
+def test_run_alone_does_not_take_another_spec_for_its_own(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(site).ok()
+    monkeypatch.setattr(version, "bundle", lambda: str(site.ops / FOO))
+    (site.gz / "var/tmp/foo.json").write_text('{"cnapi": "latest"}', encoding="utf-8")
+    refused(site, f"run {GO} --no-self-update", 3, "/var/tmp/foo.json is there, and is not the spec of")
+
+
+def test_a_site_that_says_who_signs_refuses_a_bundle_of_nobody(site: Site) -> None:
+    create(site).ok()
+    (site.gz / "var/sdcupgrade").mkdir(parents=True, exist_ok=True)
+    (site.gz / "var/sdcupgrade/allowed_signers").write_text("ops@example.com ssh-ed25519 AAAA\n", encoding="utf-8")
+    refused(site, f"prepare foo.json --source {FOO} --require-signed", 78, "a signature is required", "is not signed")
+    site.run(f"prepare foo.json --source {FOO}").ok()

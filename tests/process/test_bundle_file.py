@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -55,6 +56,26 @@ def test_the_program_in_it_is_the_released_one(bundle: pathlib.Path, one_file: p
     assert subprocess.run([str(bundle), "--version"], capture_output=True, check=True).stdout == subprocess.run(
         [str(one_file), "--version"], capture_output=True, check=True
     ).stdout
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="no ssh-keygen here")
+def test_a_signed_one_is_believed_by_who_knows_the_key(bundle: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    for name in ("mine", "other"):
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)]
+        subprocess.run(argv, check=True, capture_output=True)
+        key = (tmp_path / f"{name}.pub").read_text(encoding="utf-8")
+        (tmp_path / f"allowed-{name}").write_text(f"{name}@example.com {key}", encoding="utf-8")
+    place = pathlib.Path(shutil.copy(bundle, tmp_path))
+    (tmp_path / "foo.json").write_text('{"imgapi": "latest"}', encoding="utf-8")
+    words = ("foo.json", "-o", "signed.sdcupgrade", "--sign-key", "mine")
+    assert ran(place, PYTHONS[-1], "bundle", "create", *words).returncode == 0
+    signed = tmp_path / "signed.sdcupgrade"
+    done = ran(signed, PYTHONS[0], "verify", "--require-signed", "--allowed-signers", "allowed-mine")
+    assert done.returncode == 0 and "signed by mine@example.com" in done.stdout, done.stderr
+    done = ran(signed, PYTHONS[0], "verify", "--allowed-signers", "allowed-other")
+    assert done.returncode == 78 and "not signed by one of allowed-other" in done.stderr
+    done = ran(place, PYTHONS[0], "verify", "--require-signed", "--allowed-signers", "allowed-mine")
+    assert done.returncode == 78 and "it is not signed" in done.stderr
 
 
 def spoilt(bundle: pathlib.Path, folder: pathlib.Path, at: int) -> pathlib.Path:

@@ -50,7 +50,7 @@ def parts() -> dict[str, bytes]:
         f"manifests/{ORIGIN}.json": manifest(ORIGIN, "triton-origin", DATA[ORIGIN]),
         f"manifests/{IMGAPI}.json": manifest(IMGAPI, "imgapi", DATA[IMGAPI], ORIGIN),
         f"manifests/{TOOLS}.json": manifest(TOOLS, "gzbits", DATA[TOOLS]),
-        "trust/timestamp.json": b'{"signed": {}}',
+        "trust/timestamp.json": b'{"signed": {"expires": "2026-12-24T00:00:00Z"}}',
         f"images/{ORIGIN}": DATA[ORIGIN],
         f"images/{IMGAPI}": DATA[IMGAPI],
         f"gzbits/{TOOLS}": DATA[TOOLS],

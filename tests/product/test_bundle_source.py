@@ -115,6 +115,7 @@ def test_a_base_that_is_neither_is_bad_input(maker: Maker, text: str) -> None:
 def test_a_listing_tells_services_and_what_was_left_out(maker: Maker) -> None:
     found = listing(left_out(maker))
     assert found["spec"] == {"imgapi": IMGAPI}
+    assert found["trust_until"] == "2026-12-24T00:00:00Z"
     images = found["images"]
     assert isinstance(images, list)
     told = [(one["name"], one["services"], one["inside"]) for one in images if isinstance(one, dict)]

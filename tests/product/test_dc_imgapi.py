@@ -80,7 +80,7 @@ def test_a_file_that_arrived_is_not_sent_again(coal: Boxed) -> None:
     image = published(coal)
     dc = coal.dc.imgapi
     dc._import(image.manifest, coal.dc.headnode.admin_uuid)
-    dc._add_file(image, FILE)
+    dc._add_file(image, FILE, 0)
     before = len(requests(coal))
     store(coal, image)
     assert requests(coal)[before:] == ["POST action=activate"]

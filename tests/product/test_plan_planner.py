@@ -25,6 +25,7 @@ from plan_builders import (
 from sdcupgrade.jsonvalue import pretty
 from sdcupgrade.plan import stack
 from sdcupgrade.plan.document import Change, ImageRef
+from sdcupgrade.plan.planner import draft
 from sdcupgrade.plan.spec import parse_spec
 from sdcupgrade.plan.summary import download_bytes, rollback_json, spec_json, summary
 
@@ -153,3 +154,37 @@ def test_a_service_that_had_no_image_is_not_in_the_rollback_spec() -> None:
     found = replace(inventory("cloudapi"), instances=())
     found = replace(found, services=tuple(replace(one, image_uuid=None) for one in found.services))
     assert rollback_json(plan_of(found, targets("cloudapi"))) == {}
+
+
+def test_unsigned_images_are_said_once_and_marked() -> None:
+    made = draft(inventory("vmapi", "imgapi"), targets("vmapi", "imgapi"), {ORIGIN.uuid: ORIGIN}, OPTIONS)
+    (note,) = (one for one in made.notes if one.id == "unsigned-image")
+    assert note.evidence == "all unsigned: the updates server and their sha1 alone vouch for them"
+    assert made.plan is not None
+    assert {(one.signed, one.sha256) for one in made.plan.downloads} == {(False, "")}
+
+
+def test_a_signed_image_has_its_digest_in_the_plan() -> None:
+    image = targets("vmapi")["vmapi"]
+    options = replace(OPTIONS, signed={image.uuid: "5" * 64})
+    made = draft(inventory("vmapi"), targets("vmapi"), {ORIGIN.uuid: ORIGIN}, options)
+    assert made.plan is not None
+    assert {one.uuid: one.sha256 for one in made.plan.downloads if one.signed} == {image.uuid: "5" * 64}
+    (note,) = (one for one in made.notes if one.id == "unsigned-image")
+    assert note.evidence.startswith("1 of 2 unsigned")
+
+
+def test_each_unsigned_image_is_refused_where_signatures_are_required() -> None:
+    options = replace(OPTIONS, require_signed=True)
+    made = draft(inventory("vmapi"), targets("vmapi"), {ORIGIN.uuid: ORIGIN}, options)
+    assert made.plan is None
+    assert {one.id for one in made.refusals} == {"unsigned-image"}
+    assert len(made.refusals) == 2
+
+
+def test_images_on_this_machine_take_no_room_in_the_work_dir() -> None:
+    found = replace(inventory("vmapi"), space=replace(inventory("vmapi").space, workdir=0))
+    wanted = targets("vmapi")
+    here = frozenset({ORIGIN.uuid, wanted["vmapi"].uuid})
+    assert [one.subject for one in outcome(found, wanted).refusals] == ["work dir"]
+    assert outcome(found, wanted, replace(OPTIONS, in_place=here)).refusals == ()

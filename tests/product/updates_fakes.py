@@ -24,6 +24,7 @@ class Wanted:
     name: str = "imgapi"
     version: str = "v1"
     channel: str = "dev"
+    sha256: str = ""
 
     @property
     def size(self) -> int:

@@ -27,7 +27,8 @@ def shown(event: Event) -> None:
 
 def main() -> int:
     """0, or a traceback."""
-    wanted = [SimpleNamespace(**one) for one in json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))]
+    listed = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
+    wanted = [SimpleNamespace(sha256="", **one) for one in listed]
     environ = environment()
     doors = real_doors(environ, open_log(environ, "fetch"))
     source = UpdatesServer(doors.web, environ["SDCUPGRADE_UPDATES_URL"])

@@ -24,6 +24,7 @@ from sdcupgrade.doors import Doors
 from sdcupgrade.doors.files import RootedFiles, Target
 from sdcupgrade.doors.http import FileBody, Response
 from sdcupgrade.doors.run import Completed
+from sdcupgrade.doors.window import Window
 from sdcupgrade.errors import CommandFailed, StorageError, Unreachable
 
 if TYPE_CHECKING:
@@ -177,7 +178,8 @@ class BoxHttp:
         with contextlib.ExitStack() as stack:
             sent: Union[bytes, BinaryIO] = b""
             if isinstance(body, FileBody):
-                sent = stack.enter_context(self.files.open_read(body.path))
+                file = stack.enter_context(self.files.open_read(body.path))
+                sent = stack.enter_context(io.BufferedReader(Window(file, body.offset, body.size)))
             elif body is not None:
                 sent = body
             request = Request.make(method, target, dict(headers or {}), sent)

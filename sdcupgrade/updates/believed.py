@@ -1,0 +1,193 @@
+"""What is signed, for those who only want to know that: a root of trust, metadata from somewhere, and a question.
+
+An image is the target ``<name>/<uuid>``; the signer's own words about it (version, buildstamp) are its ``custom``. The
+metadata of a release travels with it: below a URL, as the image ``sdcupgrade-trust`` of an updates server, inside a
+bundle or a folder. How it is judged is :mod:`sdcupgrade.updates.trusted`'s and :mod:`sdcupgrade.trust`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pkgutil
+from contextlib import suppress
+
+from sdcupgrade.errors import NoInput, Untrusted
+from sdcupgrade.updates.trusted import FolderFetch, HttpFetch, TrustedUpdates, TrustStore, stream_target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Optional
+
+    from sdcupgrade.doors import Doors
+    from sdcupgrade.doors.files import Files
+    from sdcupgrade.model import Image
+    from sdcupgrade.trust.metadata import FileInfo
+    from sdcupgrade.updates.source import Source
+    from sdcupgrade.updates.trusted import Fetch
+
+BAKED = "_root.json"
+"""The root of trust inside the one file, beside the modules; a checkout has none."""
+
+SITE_ROOT = "/var/sdcupgrade/trust-root.json"
+"""A site's own root of trust, which replaces the one inside."""
+
+STORES = "/var/sdcupgrade/trust"
+ROOT_LIMIT = 512_000
+TRUST_IMAGE = "sdcupgrade-trust"
+ARCHIVE_LIMIT = 8 << 20
+"""Bytes of a ``sdcupgrade-trust`` image; a repository of 1,000 targets has about 100,000."""
+
+KEEPER = "tell its keeper; or say where the metadata is: --metadata WHERE; nothing was changed"
+NO_ROOT = "name the root of trust that you were given: --trust-root FILE; or keep it as " + SITE_ROOT
+
+
+def root_of_trust(files: Files, named: Optional[str] = None) -> bytes:
+    """Whom to believe in the end: the file *named*, else the site's own, else what is inside this program.
+
+    Raises Untrusted when there is none of them, NoInput when the named file is not there.
+    """
+    if named:
+        return files.read(named, ROOT_LIMIT)
+    with suppress(NoInput):
+        return files.read(SITE_ROOT, ROOT_LIMIT)
+    root = baked_root()
+    if root is None:
+        raise Untrusted("this sdcupgrade has no root of trust inside, so nothing signed can be verified", NO_ROOT)
+    return root
+
+
+def baked_root() -> Optional[bytes]:
+    """The root of trust inside this program."""
+    try:
+        return pkgutil.get_data("sdcupgrade", BAKED)
+    except OSError:
+        return None
+
+
+def metadata_of(doors: Doors, source: Source, channel: str, named: str = "") -> Optional[Fetch]:
+    """Where the metadata for *source* is: what was *named* (a URL, a folder, a file), else what the source itself
+    carries, else the newest ``sdcupgrade-trust`` image of the channel. None when there is none of them.
+
+    Raises NoInput when what was named is not there, and what a source raises.
+    """
+    if named.startswith(("http://", "https://")):
+        return HttpFetch(doors.web, named)
+    if named:
+        return _local_metadata(doors.files, named)
+    own = source.metadata()
+    if own is not None:
+        return own
+    published = source.images(TRUST_IMAGE, channel)
+    return _image_metadata(source, published[-1], channel) if published else None
+
+
+def _local_metadata(files: Files, path: str) -> Fetch:
+    from sdcupgrade.updates.trust_archive import HeldFetch, read_archive
+
+    if files.is_dir(path):
+        return FolderFetch(files, path)
+    if not files.exists(path):
+        raise NoInput(f"{path}: there is no such file, nor a folder with metadata", "see --metadata")
+    return HeldFetch(read_archive(files.read(path, ARCHIVE_LIMIT), path))
+
+
+def _image_metadata(source: Source, image: Image, channel: str) -> Fetch:
+    from sdcupgrade.updates.source import file_channel
+    from sdcupgrade.updates.trust_archive import HeldFetch, read_archive
+
+    where = f"{image.name} {image.version} on {source.name}"
+    data = bytearray()
+    with source.open(image.uuid, file_channel(image, channel)) as body:
+        while len(data) <= ARCHIVE_LIMIT and (piece := body.stream.read(64 << 10)):
+            data += piece
+    return HeldFetch(read_archive(bytes(data), where))
+
+
+class Believed:
+    """What the signers say of images. Metadata is brought up to date at the first question, once.
+
+    Every method raises Untrusted or Corrupt for metadata that must not be believed, Unreachable and BadAnswer where it
+    cannot be had, StorageError.
+    """
+
+    def __init__(self, files: Files, root: bytes, fetch: Fetch, now: float, folder: str = "") -> None:
+        self._store = TrustStore(files, folder or store_of(root))
+        self._root = root
+        self._fetch = _Remembering(fetch)
+        self._now = now
+        self._updates: Optional[TrustedUpdates] = None
+
+    def find(self, name: str, uuid: str) -> Optional[FileInfo]:
+        """What is signed of the image; None when nobody speaks of it."""
+        found = self._refreshed().find(f"{name}/{uuid}")
+        if found is not None and (found.custom.get("name", name), found.custom.get("uuid", uuid)) != (name, uuid):
+            raise Untrusted(f"{found.where}: the signer calls it {found.custom.get('name')} {found.custom.get('uuid')}")
+        return found
+
+    def by_digest(self, name: str, sha256: str, length: int) -> Optional[FileInfo]:
+        """What is signed of a file with these bytes, as an image of that name."""
+        updates = self._refreshed()
+        for path in updates.paths():
+            if path.startswith(f"{name}/"):
+                found = updates.find(path)
+                if found is not None and found.length == length and found.hashes.get("sha256") == sha256:
+                    return found
+        return None
+
+    def metadata(self) -> dict[str, bytes]:
+        """Every file that the answers so far rest on, and all roots there are: what has to travel with the images.
+        Where a store in *folder* knew some of it before, that is not among them."""
+        for version in range(1, self._refreshed().trusted.root.version + 1):
+            self._fetch(f"{version}.root.json", ROOT_LIMIT)
+        return dict(self._fetch.seen)
+
+    def refresh(self) -> TrustedUpdates:
+        """Bring the metadata up to date now."""
+        return self._refreshed()
+
+    def _refreshed(self) -> TrustedUpdates:
+        if self._updates is None:
+            self._store.begin(self._root)
+            updates = TrustedUpdates(self._fetch, self._store, self._now)
+            updates.refresh()
+            self._updates = updates
+        return self._updates
+
+
+class _Remembering:
+    """A fetch that knows what it has brought."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self.seen: dict[str, bytes] = {}
+
+    def __call__(self, name: str, limit: int) -> Optional[bytes]:
+        data = self._fetch(name, limit)
+        if data is not None:
+            self.seen[name] = data
+        return data
+
+
+def store_of(root: bytes) -> str:
+    """The folder of what is believed on the strength of this root: another root begins anew."""
+    return f"{STORES}/{hashlib.sha256(root).hexdigest()[:16]}"
+
+
+def fetch_signed(source: Source, image: Image, channel: str, info: FileInfo, files: Files, into: str) -> None:
+    """Have the image's file as *into*: it gets that name when it is whole and the signed one, and not a byte more is
+    read. It is left as a file that nobody can execute.
+
+    Raises Corrupt, Unreachable, BadAnswer, StorageError.
+    """
+    from sdcupgrade.updates.source import file_channel
+
+    def pieces() -> Iterator[bytes]:
+        with source.open(image.uuid, file_channel(image, channel)) as body:
+            limit = info.length or 0
+            got = 0
+            while piece := body.stream.read(min(1 << 20, limit + 1 - got)):
+                got += len(piece)
+                yield piece
+
+    stream_target(pieces(), info, files, into)
