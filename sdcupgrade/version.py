@@ -27,6 +27,11 @@ def identity() -> str:
     return f"{__version__} ({STAMP or 'from a checkout'})"
 
 
+def stamp() -> str:
+    """The buildstamp; empty for a checkout."""
+    return str(STAMP)
+
+
 def archive() -> Optional[str]:
     """The real path of the one file that this process runs from; None when it runs from a checkout."""
     path = getattr(__spec__.loader, "archive", None)
@@ -40,8 +45,8 @@ def bundle() -> Optional[str]:
     return path if path and boot is not None and boot.in_bundle(path) else None
 
 
-def to_json() -> dict[str, Json]:
-    """For ``version -j``; *bytecode* names the Pythons that the file has byte code for."""
+def to_json(**more: Json) -> dict[str, Json]:
+    """For ``version -j``; *bytecode* names the Pythons that the file has byte code for, *more* is added."""
     return {
         "version": __version__,
         "buildstamp": STAMP or None,
@@ -49,13 +54,14 @@ def to_json() -> dict[str, Json]:
         "bytecode": list(BYTECODE),
         "python": ".".join(map(str, sys.version_info[:3])),
         "interpreter": sys.executable,
+        **more,
     }
 
 
-def told(as_json: bool) -> str:
+def told(as_json: bool, **more: Json) -> str:
     """What ``sdcupgrade version`` says, without the end of the line."""
     if not as_json:
         return f"sdcupgrade {identity()}"
     from sdcupgrade.jsonvalue import pretty
 
-    return pretty(to_json()).rstrip("\n")
+    return pretty(to_json(**more)).rstrip("\n")

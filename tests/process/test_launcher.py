@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import pytest
 
 HEADER = pathlib.Path(__file__).resolve().parents[2] / "build" / "header.sh"
-SHELLS = [words for words in (["sh"], ["dash"], ["bash", "--posix"], ["ksh93"], ["mksh"], ["zsh", "--emulate", "sh"],
-                              ["yash"], ["busybox", "sh"]) if shutil.which(words[0])]  # fmt: skip
+KNOWN = (["sh"], ["dash"], ["bash", "--posix"], ["ksh93"], ["mksh"], ["zsh", "--emulate", "sh"], ["busybox", "sh"])
+SHELLS = [words for words in KNOWN if shutil.which(words[0])]
 NEW, OLD = "/opt/custom/sdcupgrade/2.0.0/sdcupgrade", "/opt/custom/sdcupgrade/1.0.0/sdcupgrade"
 PYTHON = """#!{python} -IS
 import os, signal, sys
