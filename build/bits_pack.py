@@ -14,6 +14,7 @@ import struct
 import sys
 import tarfile
 import zlib
+from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, Union
 
@@ -33,18 +34,18 @@ HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 @dataclass(frozen=True)
 class Item:
-    """What goes into a tarball: *path* below the payload's folder, bytes or the file that has them. Of a link, *data*
-    is the target."""
+    """What goes into a tarball: *path* is below the payload's folder, *data* the bytes or the file that has them."""
 
     path: str
     kind: Kind
     on: tuple[str, ...]
-    data: Union[bytes, pathlib.Path, str] = b""
+    data: Union[bytes, pathlib.Path] = b""
     executable: bool = False
+    target: str = ""
 
     def read(self) -> bytes:
         """The bytes of a file."""
-        return self.data.read_bytes() if isinstance(self.data, pathlib.Path) else bytes(self.data or b"")  # type: ignore[arg-type]
+        return self.data.read_bytes() if isinstance(self.data, pathlib.Path) else self.data
 
     def mode(self) -> int:
         """Nothing but the executable bit is taken over: the rest follows whoever made the tree."""
@@ -63,7 +64,7 @@ class Item:
             mode=self.mode(),
             size=len(data),
             sha256=hashlib.sha256(data).hexdigest() if self.kind is Kind.FILE else "",
-            target=str(self.data) if self.kind is Kind.LINK else "",
+            target=self.target,
             key=bool(folder and folder.key),
         )
 
@@ -100,7 +101,7 @@ def pack(items: list[Item], manifest: Manifest, target: pathlib.Path) -> None:
     try:
         with (
             fresh.open("xb") as out,
-            Stored(out) as stored,
+            closing(Stored(out)) as stored,
             tarfile.open(fileobj=stored, mode="w|", format=tarfile.USTAR_FORMAT) as tar,
         ):
             text = manifest.text().encode()
@@ -128,23 +129,17 @@ def header(name: str, mode: int, kind: bytes = tarfile.REGTYPE, size: int = 0, t
     return info
 
 
-class Stored(io.RawIOBase):
+class Stored:
     """Writes gzip in which nothing is compressed: every byte follows from the format."""
 
     def __init__(self, out: BinaryIO) -> None:
-        super().__init__()
         self._out = out
         self._held = bytearray()
         self._crc = self._size = 0
         out.write(HEADER)
 
-    def writable(self) -> bool:
-        """Nothing else."""
-        return True
-
-    def write(self, data: object, /) -> int:
-        """Take *data*; a block is written when it is known not to be the last."""
-        piece = bytes(data)  # type: ignore[call-overload]
+    def write(self, piece: bytes, /) -> int:
+        """Take *piece*; a block is written when it is known not to be the last."""
         self._held += piece
         self._crc = zlib.crc32(piece, self._crc)
         self._size += len(piece)
@@ -155,10 +150,8 @@ class Stored(io.RawIOBase):
 
     def close(self) -> None:
         """The last block, checksum and length."""
-        if not self.closed:
-            self._block(bytes(self._held), last=True)
-            self._out.write(struct.pack("<II", self._crc, self._size & 0xFFFFFFFF))
-        super().close()
+        self._block(bytes(self._held), last=True)
+        self._out.write(struct.pack("<II", self._crc, self._size & 0xFFFFFFFF))
 
     def _block(self, data: bytes, last: bool) -> None:
         self._out.write(struct.pack("<BHH", last, len(data), len(data) ^ 0xFFFF) + data)
