@@ -7,7 +7,6 @@ deflate the same bytes differently, and divide stored ones differently too (`doc
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import pathlib
 import struct
@@ -99,32 +98,34 @@ def pack(items: list[Item], manifest: Manifest, target: pathlib.Path) -> None:
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with (
-            fresh.open("xb") as out,
-            closing(Stored(out)) as stored,
-            tarfile.open(fileobj=stored, mode="w|", format=tarfile.USTAR_FORMAT) as tar,
-        ):
-            text = manifest.text().encode()
-            tar.addfile(header(NAME, 0o644, size=len(text)), io.BytesIO(text))
+        with fresh.open("xb") as out, closing(Stored(out)) as stored:
+            stored.write(member(header(NAME, 0o644), manifest.text().encode()))
             for entry in manifest.entries:
                 data = by_path[entry.path].read() if entry.kind is Kind.FILE else b""
-                tar.addfile(header_of(entry), io.BytesIO(data))
+                stored.write(member(header_of(entry), data))
+            stored.write(bytes(2 * tarfile.BLOCKSIZE))
         fresh.chmod(0o644)
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
 
 
+def member(info: tarfile.TarInfo, data: bytes) -> bytes:
+    """Header, bytes, and what fills the last block. Raises ValueError for a name that a plain tar cannot hold."""
+    info.size = len(data)
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
 def header_of(entry: Entry) -> tarfile.TarInfo:
     """The header of a member."""
     kinds = {Kind.FILE: tarfile.REGTYPE, Kind.DIR: tarfile.DIRTYPE, Kind.LINK: tarfile.SYMTYPE}
-    return header(entry.path, entry.mode, kinds[entry.kind], entry.size, entry.target)
+    return header(entry.path, entry.mode, kinds[entry.kind], entry.target)
 
 
-def header(name: str, mode: int, kind: bytes = tarfile.REGTYPE, size: int = 0, target: str = "") -> tarfile.TarInfo:
+def header(name: str, mode: int, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
     """A member that tells nothing of the machine it was made on."""
     info = tarfile.TarInfo(name)
-    info.mode, info.type, info.size, info.linkname = mode, kind, size, target
+    info.mode, info.type, info.linkname = mode, kind, target
     info.uname = info.gname = "root"
     return info
 
