@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from node_packages import Node, installed
+from release.images import Release
 
 from sdcupgrade.doors.real import open_log
 
@@ -74,6 +75,18 @@ def test_every_manifest_served_is_valid(node: Node, box: dict[str, str], api: st
         [{"client": "imgmanifest", "method": "validateMinimalManifest", "args": [image]} for image in listed]
         + [{"client": "imgmanifest", "method": "validateDcManifest", "args": [image]} for image in whole])
     assert len(listed) > 20
+    assert [one for one in found if one != {"error": None, "result": None}] == []
+
+
+def test_what_is_released_is_valid(node: Node, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(CONTENT)
+    digest = hashlib.sha1(CONTENT).hexdigest()
+    uuid, stamp = "00000000-0000-4000-8000-000000000011", "main-20261123T101500Z-g0123abc"
+    made = [Release(name, "1.4.0", stamp, how, file, uuid, digest, len(CONTENT)).manifest()
+            for name, how in (("sdcupgrade", "none"), ("sdcupgrade-trust", "gzip"), ("gzbits", "gzip"))]
+    found = node.drive([{"client": "imgmanifest", "method": "validatePrivateManifest", "args": [
+        {**one, "published_at": "2026-11-23T10:15:00.000Z", "activated": True}]} for one in made])
     assert [one for one in found if one != {"error": None, "result": None}] == []
 
 

@@ -1,0 +1,169 @@
+"""What is released, as image manifests: the program, the metadata that vouches for it, the bits of the global zone.
+
+A uuid is derived from name and content, so that releasing the same file again is the same image. Forms: reference 3.1
+and 3.3, as `imgmanifest` checks them.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import hashlib
+import io
+import json
+import pathlib
+import re
+import tarfile
+import uuid
+import zipfile
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from release.failed import Failed
+
+PROGRAM, TRUST = "sdcupgrade", "sdcupgrade-trust"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/sdcupgrade/images")
+DESCRIPTIONS = {
+    PROGRAM: "sdcupgrade: upgrades a Triton datacenter from one spec",
+    TRUST: "who signed what of sdcupgrade's releases (TUF metadata)",
+    "gzbits": "the bits of the global zone: tools, default, zones, config",
+}
+STAMP = re.compile(r"\d{8}T\d{6}Z")
+
+
+@dataclass(frozen=True)
+class Release:
+    """An image and its file. *tags* are its own; *published_at* is left to the server."""
+
+    name: str
+    version: str
+    buildstamp: str
+    compression: str
+    file: pathlib.Path
+    uuid: str
+    sha1: str
+    size: int
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """Its path in the metadata."""
+        return f"{self.name}/{self.uuid}"
+
+    @property
+    def custom(self) -> dict[str, str]:
+        """What the signer says of it."""
+        said = {"name": self.name, "uuid": self.uuid, "version": self.version}
+        return {**said, "buildstamp": self.buildstamp} if self.buildstamp else said
+
+    def manifest(self) -> dict[str, Any]:
+        """For an updates server."""
+        tags = {"buildstamp": self.buildstamp} if self.buildstamp else {}
+        return {
+            "v": 2,
+            "uuid": self.uuid,
+            "owner": NOBODY,
+            "name": self.name,
+            "version": self.version,
+            "description": DESCRIPTIONS.get(self.name, self.name),
+            "state": "active",
+            "disabled": False,
+            "public": False,
+            "type": "other",
+            "os": "other",
+            "files": [{"sha1": self.sha1, "size": self.size, "compression": self.compression}],
+            "tags": tags,
+            **self.extra,
+        }
+
+
+def release_of(file: pathlib.Path) -> Release:
+    """What *file* is: an image with its manifest beside it, else the one file, by what is baked in. Raises Failed."""
+    beside = [file.with_name(stem + ending) for stem in (file.stem, file.name) for ending in (".imgmanifest", ".json")]
+    manifests = [path for path in beside if path.exists() and path != file]
+    if manifests:
+        return _by_manifest(file, manifests[0])
+    return program(file)
+
+
+def program(file: pathlib.Path) -> Release:
+    """The one file. Raises Failed for anything else, and for one without a buildstamp."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            version = _constant(archive.read("site-packages/sdcupgrade/__init__.py"), "__version__")
+            stamp = _constant(archive.read("site-packages/sdcupgrade/_build.py"), "STAMP")
+    except (OSError, KeyError, zipfile.BadZipFile) as why:
+        raise Failed(f"{file}: neither sdcupgrade as one file, nor with an image manifest beside it: {why}") from why
+    if not stamp:
+        raise Failed(f"{file}: has no buildstamp; build it with `make pyz` from a clean checkout")
+    return _release(PROGRAM, version, stamp, "none", file)
+
+
+def trust(folder: pathlib.Path, into: pathlib.Path) -> Release:
+    """The metadata in *folder* packed into ``sdcupgrade-trust-N.tgz`` below *into*, the same bytes for the same
+    metadata."""
+    names = sorted(path.name for path in folder.glob("*.json") if not path.name.startswith((".", "pending")))
+    if "timestamp.json" not in names:
+        raise Failed(f"{folder}: there is no metadata in it; `keys` begins a repository")
+    timestamp = json.loads((folder / "timestamp.json").read_text(encoding="utf-8"))["signed"]
+    file = into / f"{TRUST}-{timestamp['version']}.tgz"
+    file.write_bytes(_packed(folder, names))
+    stamp = datetime.strptime(timestamp["expires"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return _release(TRUST, f"{timestamp['version']}.0.0", f"trust-{stamp:%Y%m%dT%H%M%SZ}", "gzip", file)
+
+
+def _packed(folder: pathlib.Path, names: list[str]) -> bytes:
+    out = io.BytesIO()
+    # mtime 0, and no name: nothing of the machine is in it
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name in names:
+            data = (folder / name).read_bytes()
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0o644
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def _by_manifest(file: pathlib.Path, beside: pathlib.Path) -> Release:
+    try:
+        manifest = json.loads(beside.read_text(encoding="utf-8"))
+        name, version, number = manifest["name"], manifest["version"], manifest["uuid"]
+        promised = manifest["files"][0]
+        stamp = manifest.get("tags", {}).get("buildstamp", "")
+        compression, sha1, size = promised["compression"], promised["sha1"], promised["size"]
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as why:
+        raise Failed(f"{beside}: not an image manifest: {why!r}") from why
+    made = _release(name, version, stamp, compression, file)
+    if (made.sha1, made.size) != (sha1, size):
+        raise Failed(f"{file}: is not the file that {beside} describes (sha1 {made.sha1}, {made.size} bytes)")
+    kept = {key: value for key, value in manifest.items() if key not in ("files", "channels", "published_at")}
+    files = [{"sha1": sha1, "size": size, "compression": compression}]
+    return Release(name, version, stamp, compression, file, number, sha1, size, {**kept, "files": files})
+
+
+def _release(name: str, version: str, stamp: str, compression: str, file: pathlib.Path) -> Release:
+    sha1, sha256, size = hashlib.sha1(usedforsecurity=False), hashlib.sha256(), 0
+    try:
+        with file.open("rb") as source:
+            while piece := source.read(1 << 20):
+                sha1.update(piece)
+                sha256.update(piece)
+                size += len(piece)
+    except OSError as why:
+        raise Failed(f"{file}: cannot be read: {why.strerror}") from why
+    number = str(uuid.uuid5(SPACE, f"{name} {sha256.hexdigest()}"))
+    return Release(name, version, stamp, compression, file, number, sha1.hexdigest(), size)
+
+
+def _constant(source: bytes, name: str) -> str:
+    """The text that a module assigns to *name*; nothing is run."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
+            return str(ast.literal_eval(node.value))
+    return ""
+
