@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import tarfile
 import time
 import uuid
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from bits_builders import Member, member, tar_of
 from mockdc.apis.imgapi.manifest import problems
+from release.images import release_of
 
 from build import gzbits
 from build.bits_pack import BLOCK, Stored
@@ -98,6 +100,26 @@ def test_the_same_bytes_in_another_folder_at_another_time(
     second = gzbits.build(again, tmp_path / "b", stamp=STAMP)
     assert first.read_bytes() == second.read_bytes()
     assert first.with_suffix(".imgmanifest").read_bytes() == second.with_suffix(".imgmanifest").read_bytes()
+
+
+def test_our_own_is_the_same_in_two_folders(tmp_path: pathlib.Path) -> None:
+    shutil.copytree(gzbits.OWN, tmp_path / "copy", symlinks=True)
+    first = gzbits.build(gzbits.OWN, tmp_path / "a", "1.0.0", STAMP)
+    second = gzbits.build(tmp_path / "copy", tmp_path / "b", "1.0.0", STAMP)
+    assert first.read_bytes() == second.read_bytes()
+    assert {item.path.split("/")[1] for item in opened(first)[0].entries} == {"tools", "default", "zones", "config"}
+
+
+def test_the_tool_that_publishes_takes_it(tmp_path: pathlib.Path) -> None:
+    made = gzbits.build(checkout(tmp_path / "t"), tmp_path, stamp=STAMP)
+    release = release_of(made)
+    image = json.loads(made.with_suffix(".imgmanifest").read_text())
+    assert (release.name, release.version, release.buildstamp, release.uuid) == (
+        "gzbits",
+        "3.4.2",
+        STAMP,
+        image["uuid"],
+    )
 
 
 def test_the_same_bytes_on_every_python(tmp_path: pathlib.Path) -> None:

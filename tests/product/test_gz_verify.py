@@ -40,7 +40,7 @@ DATA = {
     "gzbits/scripts/README": b"mixed case\n",
     "gzbits/tools/bin/sdc-x": b"#!/usr/bin/sh\n",
     "gzbits/tools/empty": b"",
-    "gzbits/tools/lib/of hn|only.js": b"// odd name\n",
+    "gzbits/tools/lib/of $(touch x)]|*.js": b"// odd name\n",
 }
 WHOLE: Manifest = manifest(
     entry("gzbits/default/user-script.common", data=DATA["gzbits/default/user-script.common"], mode=0o755),
@@ -50,7 +50,7 @@ WHOLE: Manifest = manifest(
     link("gzbits/tools/bin/sdc-y", "sdc-x"),
     entry("gzbits/tools/empty"),
     folder("gzbits/tools/lib", on=("hn",)),
-    entry("gzbits/tools/lib/of hn|only.js", data=DATA["gzbits/tools/lib/of hn|only.js"], on=("hn",)),
+    entry("gzbits/tools/lib/of $(touch x)]|*.js", data=DATA["gzbits/tools/lib/of $(touch x)]|*.js"], on=("hn",)),
 )
 TITLE = "gzbits 1.2.0 main-20261123T101500Z-g0123abc"
 
@@ -123,7 +123,7 @@ def test_everything_that_differs_is_told(zone: Zone) -> None:
     zone.path("/opt/smartdc/bin/sdc-y").unlink()
     zone.path("/opt/smartdc/bin/sdc-y").symlink_to("/etc/passwd")
     zone.path("/opt/smartdc/empty").unlink()
-    zone.path("/opt/smartdc/lib/of hn|only.js").write_bytes(b"// odd nama\n")
+    zone.path("/opt/smartdc/lib/of $(touch x)]|*.js").write_bytes(b"// odd nama\n")
     zone.path("/usbkey/default/user-script.common").write_bytes(b"longer than it was")
     zone.path("/usbkey/scripts/README").unlink()
     zone.path("/usbkey/scripts/README").mkdir()
@@ -131,7 +131,7 @@ def test_everything_that_differs_is_told(zone: Zone) -> None:
     assert done.returncode == 1
     assert done.stderr == ""
     assert sorted(done.stdout.splitlines()[:-1]) == [
-        "content  /opt/smartdc/lib/of hn|only.js",
+        "content  /opt/smartdc/lib/of $(touch x)]|*.js",
         "content  /usbkey/default/user-script.common (18 bytes, not 16)",
         "kind     /usbkey/scripts/README (a dir, not a file)",
         "link     /opt/smartdc/bin/sdc-y (to /etc/passwd, not sdc-x)",
