@@ -12,8 +12,8 @@ ROOT   :=
 
 .PHONY: pyz gzbits demo test lint types unit interpreters bench clean ALWAYS
 
-demo:  ## upgrade a whole datacenter in a box, and roll one service back; needs no package
-	@$(PYTHON) tools/demo.py
+demo: $(STAMP)  ## the one file at work on a datacenter in a box: self-update, upgrades, a rollback, and no network
+	@$(VENV)/bin/python tools/demo.py
 
 pyz: dist/sdcupgrade  ## the one file; quick when nothing has changed
 

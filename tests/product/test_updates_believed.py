@@ -13,7 +13,7 @@ from product_fakes import files_in
 from trust_repo import DAY, NOW, Repository
 
 from sdcupgrade.doors import Doors
-from sdcupgrade.errors import Corrupt, NoInput, Unreachable, Untrusted
+from sdcupgrade.errors import BadInput, Corrupt, NoInput, Unreachable, Untrusted
 from sdcupgrade.updates import believed as place
 from sdcupgrade.updates.believed import Believed, metadata_of, root_of_trust, store_of
 from sdcupgrade.updates.trust_archive import HeldFetch, read_archive
@@ -115,12 +115,26 @@ def test_the_named_root_comes_before_the_sites_and_that_before_the_one_inside(
     files = files_in(tmp_path)
     with pytest.raises(Untrusted, match="no root of trust inside"):
         root_of_trust(files)
-    monkeypatch.setattr(place, "baked_root", lambda: b"inside")
-    assert root_of_trust(files) == b"inside"
-    files.write(place.SITE_ROOT, b"the site's")
-    assert root_of_trust(files) == b"the site's"
-    files.write("/tmp/named.json", b"named")
-    assert root_of_trust(files, "/tmp/named.json") == b"named"
+    inside, sites, named = (Repository().first_root for _ in range(3))
+    monkeypatch.setattr(place, "baked_root", lambda: inside)
+    assert root_of_trust(files) == inside
+    files.write(place.SITE_ROOT, sites)
+    assert root_of_trust(files) == sites
+    files.write("/tmp/named.json", named)
+    assert root_of_trust(files, "/tmp/named.json") == named
+
+
+def test_a_file_that_is_no_root_of_trust_makes_way_for_no_other(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "baked_root", lambda: Repository().first_root)
+    files = files_in(tmp_path)
+    files.write(place.SITE_ROOT, Repository().first_root.replace(b'"version": 1', b'"version": 2'))
+    with pytest.raises(BadInput, match=r"trust-root\.json: is no root of trust: root\.json: signed by 0 of"):
+        root_of_trust(files)
+    files.write("/tmp/named.json", b"{}")
+    with pytest.raises(BadInput, match=r"/tmp/named\.json: is no root of trust"):
+        root_of_trust(files, "/tmp/named.json")
 
 
 def test_a_named_root_that_is_not_there(tmp_path: pathlib.Path) -> None:
