@@ -70,7 +70,7 @@ class Ending:
     def run(self, words: list[str], **how: Any) -> tuple[int, str, str]:
         """Run a program to its end: exit status, stdout and stderr where *how* asks for them. It dies with us."""
         self.held = True
-        with subprocess.Popen(words, text=True, **how) as child:
+        with subprocess.Popen(words, text=True, start_new_session=True, **how) as child:
             try:
                 self.held = False
                 if self.late:
@@ -78,7 +78,7 @@ class Ending:
                 out, err = child.communicate()
             except Stopped:
                 self.late = 0
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)  # a version on trial is watched by its shell
                 raise
         return child.returncode, out, err
 

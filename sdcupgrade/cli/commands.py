@@ -50,6 +50,9 @@ COMMANDS = (
     Command("bundle diff", "tell in what two bundles differ", "sdcupgrade.cli.bundle", anywhere=True),
     Command("verify", "bundle verify, of the bundle that this is", "sdcupgrade.cli.bundle", anywhere=True),
     Command("list", "bundle list, of the bundle that this is", "sdcupgrade.cli.bundle", anywhere=True),
+    Command("install", "put this file where installed versions live", "sdcupgrade.cli.own"),
+    Command("self-update", "go to another version of sdcupgrade, or back", "sdcupgrade.cli.own"),
+    Command("selftest", "whether this file works here", "sdcupgrade.cli.own", anywhere=True),
     Command("version", "tell which sdcupgrade this is; -j: where it runs from", "sdcupgrade.cli.look", anywhere=True),
 )
 
