@@ -233,6 +233,16 @@ def test_who_is_asked_to_sign_a_root_is_told_what_it_changes(desk: Desk) -> None
     assert f"  root: without key {keys[0]}\n" in desk.ok("rotate --metadata MD --collect --keys", one)
 
 
+def test_one_root_replaces_a_key_of_several_roles(desk: Desk) -> None:
+    out = desk.ok(f"rotate {BOTH} --role snapshot --role timestamp --new-keys ON")
+    assert out.startswith(f"Made {desk.on}/online-2.pem, key ")
+    root = Repository(desk.md).root
+    assert (root.version, root.roles["snapshot"]) == (2, root.roles["timestamp"])
+    (desk.on / "online-1.pem").unlink()
+    desk.ok("renew --metadata MD --keys ON")
+    desk.believed().refresh()
+
+
 def test_a_root_that_was_changed_after_it_was_signed_does_not_count(desk: Desk) -> None:
     one, two, three = holders(desk)
     desk.ok("rotate --metadata MD --extend --keys", one)
