@@ -16,6 +16,7 @@ from release.repository import Repository
 from release_desk import BOTH, STAMP, Desk, begun
 
 from sdcupgrade.errors import SdcupgradeError
+from sdcupgrade.updates.trust_archive import read_archive
 
 
 @pytest.fixture
@@ -111,6 +112,25 @@ def test_the_offline_and_the_online_key_need_never_meet(desk: Desk) -> None:
     assert "does not name version 2 of targets" in desk.ok("show --metadata MD")
     assert "Signed anew: snapshot, timestamp." in desk.ok("renew --metadata MD --keys ON")
     assert desk.believed().find("sdcupgrade", number) is not None
+
+
+def test_targets_are_renewed_where_their_key_is_alone(desk: Desk) -> None:
+    assert "Signed anew: targets.\nIt has no effect yet.\n" in desk.ok("renew --targets --metadata MD --keys OFF")
+    assert "Signed anew: snapshot, timestamp." in desk.ok("renew --metadata MD --keys ON")
+    assert Repository(desk.md).targets.version == 2
+    desk.ok("show --metadata MD")
+
+
+def test_what_is_in_force_is_enough_to_go_on(desk: Desk, tmp_path: pathlib.Path) -> None:
+    desk.ok(f"sign {BOTH}", desk.file())
+    desk.ok(f"rotate {BOTH} --extend")
+    packed = read_archive(images.trust(desk.md, tmp_path).file.read_bytes(), "the image")
+    shutil.rmtree(desk.md)
+    desk.md.mkdir()
+    for name, data in packed.items():
+        (desk.md / name).write_bytes(data)
+    desk.ok(f"sign {BOTH}", desk.file("2"))
+    assert desk.believed().find("sdcupgrade", images.program(desk.file()).uuid) is not None
 
 
 @pytest.mark.parametrize("written", [0, 1, 2, 3])

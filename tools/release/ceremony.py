@@ -154,17 +154,17 @@ def fingerprint(waiting: Metadata[Root]) -> str:
 # --- the other roles --------------------------------------------------------------------------------------------------
 def renew(repository: Repository, keys: Keys, days: Days, targets: bool = False) -> list[str]:
     """Sign anew: the timestamp always, the snapshot when its keys are here, targets when asked for, and whatever has to
-    be because a key was changed or an earlier run was cut off. Returns the roles that were signed. Raises Failed."""
-    done = []
+    be because a key was changed or an earlier run was cut off. Targets alone are fine where the online keys are not.
+    Returns the roles that were signed. Raises Failed."""
     if targets or repository.behind("targets"):
         repository.next("targets", days["targets"], keys)
-        done.append("targets")
-    if done or repository.behind("snapshot") or repository.can_sign("snapshot", keys):
+        return ["targets", *(ONLINE if finish(repository, keys, days) else ())]
+    if repository.behind("snapshot") or repository.can_sign("snapshot", keys):
         repository.publish(keys, days)
-        done += ["snapshot", "timestamp"]
+        done = list(ONLINE)
     else:
         repository.next("timestamp", days["timestamp"], keys)
-        done.append("timestamp")
+        done = ["timestamp"]
     repository.save()
     return done
 

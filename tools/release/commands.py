@@ -72,6 +72,7 @@ def do_renew(given: argparse.Namespace) -> None:
     """Sign metadata anew, so that it stays in force."""
     done = ceremony.renew(Repository(given.metadata), _held(given), _days(given), given.targets)
     print(f"Signed anew: {', '.join(done)}.")
+    _tell_rest(given, "timestamp" in done)
 
 
 def do_rotate(given: argparse.Namespace) -> None:
