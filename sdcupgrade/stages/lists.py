@@ -50,22 +50,6 @@ def instances_table(site: Site, filters: Sequence[str]) -> Table:
     return Table(INSTANCE_COLUMNS, INSTANCES_SHOWN, rows)
 
 
-def inventory_json(site: Site) -> dict[str, Json]:
-    """The services, their instances, and all images that IMGAPI holds, by uuid."""
-    inventory = take(site.datacenter)
-    return {
-        "datacenter": inventory.datacenter_name,
-        "taken_at": inventory.taken_at,
-        "update_channel": inventory.update_channel,
-        "services": [{"name": one.name, "image": one.image_uuid} for one in inventory.services],
-        "instances": [
-            {"service": one.service, "alias": one.alias, "uuid": one.uuid, "image": one.image_uuid}
-            for one in inventory.instances
-        ],
-        "images": [{"uuid": uuid} for uuid in sorted(inventory.imgapi_images)],
-    }
-
-
 def _filter(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     column = _SHORT.get(name, name)

@@ -70,7 +70,7 @@ def _unimportable(names: list[str]) -> Iterator[str]:
 def _root() -> int:
     """The version of the root of trust inside. Raises Untrusted when it is none."""
     from sdcupgrade.trust.client import Trusted
-    from sdcupgrade.updates.believed import baked_root
+    from sdcupgrade.version import baked_root
 
     data = baked_root()
     return 0 if data is None else Trusted(data, 0.0, 0.0).root.version

@@ -118,7 +118,8 @@ class Site:
             if wanted.strict:
                 raise Untrusted(f"{source.name} has no signed metadata, so nothing there can be verified", KEEPER)
             return None
-        return Believed(self.doors.files, root, fetch, self.doors.clock.time(), store)
+        now, where = self.doors.clock.time(), wanted.metadata or source.name
+        return Believed(self.doors.files, root, fetch, now, store, where)
 
     def note(self, what: str, text: str) -> None:
         """Tell the operator something that is worth a line."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Optional, Union
 from mockdc.apis.web import FileBody as SentFile
 from mockdc.apis.web import Request
 from mockdc.apis.web import Response as Answer
+from mockdc.commands import PROGRAMS
 from mockdc.core import faults
 from mockdc.core.clock import TimeUp, VirtualClock
 from mockdc.faces import dispatch
@@ -131,6 +132,10 @@ class BoxRunner:
             out = b""
         texts = [data.decode("utf-8", "surrogateescape") for data in (out, err)]
         return Completed(tuple(argv), status, texts[0], texts[1], round(self.clock.now() - started, 3))
+
+    def find(self, name: str) -> Optional[str]:
+        """See Runner."""
+        return f"/usr/bin/{name}" if name in PROGRAMS else None
 
 
 class BoxHttp:
