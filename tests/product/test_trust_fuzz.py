@@ -40,7 +40,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "_type": "root",
         "consistent_snapshot": True,
         "keys": {"a": KEY, "b": PEM_KEY},
-        "roles": {role: ROLE for role in metadata.TOP_LEVEL},
+        "roles": dict.fromkeys(metadata.TOP_LEVEL, ROLE),
     },
     "timestamp": {**HEAD, "_type": "timestamp", "meta": {"snapshot.json": FILE}},
     "snapshot": {**HEAD, "_type": "snapshot", "meta": {"targets.json": FILE, "one.json": {"version": 1}}},
@@ -169,7 +169,7 @@ def test_metadata_of_other_bytes(name: str) -> None:
 
 
 def test_what_is_read_strictly_is_written_in_a_form_that_says_the_same() -> None:
-    whole = [one for one in ODD if not isinstance(one, (int, float)) or abs(one) < 10**18 and not one % 1]
+    whole = [one for one in ODD if not isinstance(one, (int, float)) or (abs(one) < 10**18 and not one % 1)]
     text = json.dumps([BODIES, whole], ensure_ascii=False)
     read = 0
     for dice in attempts(3):
