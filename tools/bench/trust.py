@@ -49,11 +49,12 @@ def figures() -> Iterator[Figure]:
 def repository(folder: pathlib.Path) -> None:
     """Metadata in ``md`` of a release of several images, its root of trust in ``root.json``."""
     from release.ceremony import Wanted, begin
-    from release.keys import load
-    from release.repository import DAYS
+    from release.keys import Passphrases, load
+    from release.repository import DAYS, Repository
 
-    made = begin(folder / "md", Wanted(folder / "off", folder / "on"), None)
-    keys = load([folder / "off", folder / "on"], None)
+    begin(folder / "md", Wanted(folder / "off", folder / "on"), None, DAYS)
+    made = Repository(folder / "md")
+    keys = load([folder / "off", folder / "on"], Passphrases({}))
     image = folder / "image"
     for number in range(IMAGES):
         image.write_bytes(bytes([number]) * 1000)
