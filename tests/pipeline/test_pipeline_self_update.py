@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("tuf", reason="python-tuf is the repository side, and needs a newer python")
 
 import trust_repo
+from bundle_makers import one_file
 from site_in_a_box import Ran, Site
 from trust_repo import DAY, Repository
 from untouched import changes, told
@@ -247,6 +248,56 @@ def test_files_that_are_refused(node: Headnode) -> None:
         refused(node, f"self-update {path} {more}", status, word)
     refused(node, f"self-update /nowhere {more}", 66, "there is no such file")
     refused(node, f"self-update /var/tmp {more}", 66, "there is no such file")
+
+
+def test_the_program_of_a_bundle(node: Headnode) -> None:
+    data = one_file(node.site.ops, "1.2.3").rename(node.site.ops / "program").read_bytes()
+    node.sign(data, "1.2.3", 23)
+    node.site.spec(imgapi="latest")
+    made = "bundle create foo.json --program program -C dev"
+    node.site.run(f"{made} -o vouched --metadata /metadata").ok()
+    node.site.run(f"{made} -o mute").ok()
+    node.site.fault("updates * * refuse")
+    refused(node, "self-update mute", 78, "mute has no signed metadata")
+    node.run("self-update vouched").ok()
+    assert installed.current(node.files) == installed.path_of("1.2.3")
+    assert node.files.read(installed.path_of("1.2.3")) == data
+
+
+# --- as the first step of run -----------------------------------------------------------------------------------------
+RUN = "run foo.json --yes --pause never -C dev --metadata /metadata"
+
+
+def test_run_goes_on_in_the_newest_version(node: Headnode) -> None:
+    node.release("1.1.0", 2)
+    node.site.spec(adminui="latest")
+    node.run(RUN).ok()
+    assert (node.version(), node.site.reprovisions("adminui")) == ("1.1.0", 1)
+    assert installed.told(node.files)["trial"] is None
+
+
+def test_run_from_a_dropped_file_goes_on_as_it_is(node: Headnode) -> None:
+    node.release("1.1.0", 2)
+    node.site.spec(adminui="latest")
+    ran = node.run(RUN, node.dropped("1.0.0", 1)).ok()
+    assert "is not the installed sdcupgrade" in ran.err
+    assert (node.version(), node.site.reprovisions("adminui")) == ("1.0.0", 1)
+
+
+def test_run_does_not_begin_with_a_version_that_is_not_to_be_believed(node: Headnode) -> None:
+    disagreeing(node)
+    node.site.spec(adminui="latest")
+    refused(node, RUN, 78, "the signer 1.0.9", "--no-self-update")
+    node.run(f"{RUN} --no-self-update").ok()
+    assert node.version() == "1.0.0"
+
+
+def test_what_is_gone_back_from_does_not_go_on_becoming(node: Headnode) -> None:
+    node.release("1.1.0", 2)
+    for line in (LATEST, RUN):
+        node.site.spec(adminui="latest")
+        told(node.run(line, continues="/opt/custom/sdcupgrade/1.0.1/sdcupgrade", file=node.dropped("1.0.1", 2)), 4,
+             "did not come through")  # fmt: skip
 
 
 # --- what must not be believed ----------------------------------------------------------------------------------------

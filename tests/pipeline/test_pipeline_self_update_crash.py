@@ -1,5 +1,5 @@
-"""Whatever instant a self-update is cut off at, and whichever write fails, the link leads to a whole version, old or new,
-and the same command typed again ends well.
+"""Whatever instant a self-update is cut off at, and whichever write fails, the link leads to a whole version, old or
+new, and the same command typed again ends well.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def file_for(line: str) -> str:
 
 
 class Copied:
-    """A headnode that is as it was again and again, as far as a self-update may change it: the datacenter it may not."""
+    """A headnode that is as it was again and again, as far as a self-update may change it."""
 
     PLACES = ("opt/custom", "var/sdcupgrade", "var/tmp", "metadata")
 
@@ -103,7 +103,7 @@ def whole(node: Headnode, *versions: str) -> str:
 def nothing_left(node: Headnode) -> None:
     """No temporary file, no empty folder, no trial; and a journal that can be read."""
     names = [path.name for path in (node.site.gz / "opt/custom").rglob("*")]
-    assert [name for name in names if name.startswith(".") or name.startswith("trial")] == []
+    assert [name for name in names if name.startswith((".", "trial"))] == []
     for folder in node.versions():
         assert node.files.listdir(f"{installed.VERSIONS}/{folder}") == ["sdcupgrade"]
     assert Journal(node.files, JOURNAL, node.site.doors.clock).entries
