@@ -17,9 +17,8 @@ import pytest
 pytest.importorskip("tuf", reason="python-tuf is the repository side, and needs a newer python")
 
 import trust_repo
-from crashes import moments
+from crashes import moments, small_site
 from mockdc.faces.crash import Crash, crashing
-from site_in_a_box import Site
 from trust_repo import Repository
 from untouched import told
 from versions import LATEST, Headnode, inside, program
@@ -36,10 +35,12 @@ EVERY = 2
 
 
 @pytest.fixture
-def ready(coal: Site, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Headnode:
+def ready(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Headnode:
     """Two versions are installed, the newer of them in use, and a third could be."""
-    monkeypatch.setattr(trust_repo, "NOW", coal.dc.clock.now())
-    node = Headnode(coal, Repository())
+    site = small_site(tmp_path)
+    monkeypatch.chdir(site.ops)
+    monkeypatch.setattr(trust_repo, "NOW", site.dc.clock.now())
+    node = Headnode(site, Repository())
     node.metadata()
     node.install("1.0.0", 1)
     node.release("1.1.0", 2)
