@@ -441,6 +441,13 @@ def test_a_target_with_hashes_that_we_do_not_know(tmp_path: pathlib.Path) -> Non
         fetched(tmp_path, info, answer(b"data"))
 
 
+def test_too_much_is_refused_as_it_comes() -> None:
+    check = info_of(b"data").checking()
+    check.update(b"dat")
+    with pytest.raises(Corrupt, match="longer than the promised 4 bytes"):
+        check.update(b"a.")
+
+
 def test_one_wrong_hash_of_two_is_enough(tmp_path: pathlib.Path) -> None:
     good = info_of(b"data", "sha256", "sha512")
     bad = FileInfo("x", 4, {**good.hashes, "sha512": "0" * 128})
