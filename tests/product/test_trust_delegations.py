@@ -53,6 +53,15 @@ def test_a_target_of_the_top(repo: Repository, client: Client) -> None:
     assert found == FileInfo("a/b", 4, {"sha256": hashlib.sha256(b"data").hexdigest()})
 
 
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_either_hash_will_do(repo: Repository, client: Client, algorithm: str) -> None:
+    repo.targets.targets["x"] = TargetFile.from_data("x", b"data", [algorithm])
+    repo.publish("targets", "snapshot", "timestamp")
+    found = client.refresh().find("x")
+    assert found is not None
+    assert found.hashes == {algorithm: hashlib.new(algorithm, b"data").hexdigest()}
+
+
 def test_nobody_speaks_of_it(client: Client) -> None:
     assert client.refresh().find("a/b") is None
 
