@@ -52,7 +52,7 @@ def _last_verified(patient: Patient) -> float:
 
 def _store(patient: Patient) -> TrustStore:
     files = patient.site.doors.files
-    return TrustStore(files, store_of(root_of_trust(files, patient.site.wanted.trust_root)))
+    return TrustStore(files, store_of(files, root_of_trust(files, patient.site.wanted.trust_root)))
 
 
 def root(patient: Patient) -> Iterator[Answer]:

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from sdcupgrade.errors import BadInput, Corrupt, NoInput, Untrusted
 from sdcupgrade.trust.client import Trusted
+from sdcupgrade.trust.metadata import ROOT
 from sdcupgrade.updates.trusted import Absent, FolderFetch, HttpFetch, TrustedUpdates, TrustStore, stream_target
 from sdcupgrade.version import baked_root
 
@@ -119,7 +120,7 @@ class Believed:
         self, files: Files, root: bytes, fetch: Fetch, now: float, folder: str = "", where: str = ""
     ) -> None:
         self._where = f"signed metadata from {where}" if where else "signed metadata"
-        self._store = TrustStore(files, folder or store_of(root))
+        self._store = TrustStore(files, folder or store_of(files, root))
         self._root = root
         self._fetch = _Remembering(fetch)
         self._now = now
@@ -181,9 +182,16 @@ class _Remembering:
         return data
 
 
-def store_of(root: bytes) -> str:
-    """The folder of what is believed on the strength of this root: another root begins anew."""
-    return f"{STORES}/{hashlib.sha256(root).hexdigest()[:16]}"
+def store_of(files: Files, root: bytes) -> str:
+    """The folder of what is believed on the strength of this root. A stranger begins anew; one that an older root has
+    led to already, as the root in a newer program does, goes on with what was seen by then."""
+    own = f"{STORES}/{hashlib.sha256(root).hexdigest()[:16]}"
+    if not files.exists(f"{own}/{ROOT}.json"):
+        for name in files.listdir(STORES):
+            with suppress(NoInput):
+                if files.read(f"{STORES}/{name}/{ROOT}.json", ROOT_LIMIT) == root:
+                    return f"{STORES}/{name}"
+    return own
 
 
 def fetch_signed(source: Source, image: Image, channel: str, info: FileInfo, files: Files, into: str) -> None:

@@ -105,7 +105,19 @@ def test_another_root_begins_anew(tmp_path: pathlib.Path) -> None:
     one, other = repository(), repository()
     believed(tmp_path, one).find("sdcupgrade", UUID)
     assert believed(tmp_path, other).find("sdcupgrade", UUID) is not None
-    assert store_of(one.first_root) != store_of(other.first_root)
+    files = files_in(tmp_path)
+    assert store_of(files, one.first_root) != store_of(files, other.first_root)
+
+
+def test_the_root_in_a_newer_program_goes_on_with_what_was_seen(tmp_path: pathlib.Path) -> None:
+    made = repository()
+    old = dict(made.files)
+    made.publish("root", "snapshot", "timestamp")
+    believed(tmp_path, made).find("sdcupgrade", UUID)
+    newer = made.files["2.root.json"]
+    assert store_of(files_in(tmp_path), newer) == store_of(files_in(tmp_path), made.first_root)
+    with pytest.raises(Untrusted, match="older than"):
+        Believed(files_in(tmp_path), newer, HeldFetch(old), NOW).find("sdcupgrade", UUID)
 
 
 # --- the root of trust ------------------------------------------------------------------------------------------------
