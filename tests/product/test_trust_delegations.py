@@ -62,6 +62,23 @@ def test_either_hash_will_do(repo: Repository, client: Client, algorithm: str) -
     assert found.hashes == {algorithm: hashlib.new(algorithm, b"data").hexdigest()}
 
 
+def test_a_target_may_be_empty(repo: Repository, client: Client) -> None:
+    repo.add_target("targets", "x", b"")
+    repo.publish("targets", "snapshot", "timestamp")
+    found = client.refresh().find("x")
+    assert found is not None
+    assert found.length == 0
+
+
+def test_hashes_that_we_do_not_know_do_no_harm_beside_one_that_we_do(repo: Repository, client: Client) -> None:
+    repo.targets.targets["x"] = TargetFile(4, {"blake2b-256": "not hex", "sha256": "0" * 64}, "x")
+    repo.publish("targets", "snapshot", "timestamp")
+    found = client.refresh().find("x")
+    assert found is not None
+    with pytest.raises(Corrupt, match="has sha256"):
+        found.check(b"data")
+
+
 def test_nobody_speaks_of_it(client: Client) -> None:
     assert client.refresh().find("a/b") is None
 

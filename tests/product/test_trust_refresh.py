@@ -58,6 +58,10 @@ def test_a_repository_without_consistent_snapshots(tmp_path: pathlib.Path) -> No
     client = Client(repo, tmp_path)
     client.refresh()
     assert client.asked() == ["2.root.json", "timestamp.json", "snapshot.json", "targets.json"]
+    repo.publish("root", change=lambda body: body.pop("consistent_snapshot"))  # they are what has to be asked for
+    repo.publish("snapshot", "timestamp")
+    client.refresh()
+    assert client.asked() == ["2.root.json", "3.root.json", "timestamp.json", "snapshot.json"]
 
 
 @pytest.mark.parametrize("generate", [CryptoSigner.generate_ecdsa, CryptoSigner.generate_rsa])
