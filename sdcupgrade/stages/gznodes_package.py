@@ -74,7 +74,7 @@ def _package(record: Record) -> Package:
 
 
 def want(files: Files, package: Package) -> None:
-    """Write down that compute nodes are to have *package*. The same one once more changes nothing of what was before."""
+    """Write down that compute nodes are to have *package*. The same once more changes nothing of what was before."""
     last, before = read_wanted(files), None
     if last is not None:
         before = last.before if last.package.digest == package.digest else last.package

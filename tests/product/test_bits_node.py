@@ -252,7 +252,7 @@ def paths_whole(node: Node) -> bool:
     )
 
 
-EVERY = int(os.environ.get("CRASH_EVERY", "11"))
+EVERY = int(os.environ.get("CRASH_EVERY", "17"))
 """Each so many-th call is tried."""
 
 
