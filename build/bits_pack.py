@@ -7,13 +7,13 @@ deflate the same bytes differently, and divide stored ones differently too (`doc
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import pathlib
 import struct
 import sys
 import tarfile
 import zlib
+from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, Union
 
@@ -33,18 +33,18 @@ HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 @dataclass(frozen=True)
 class Item:
-    """What goes into a tarball: *path* below the payload's folder, bytes or the file that has them. Of a link, *data*
-    is the target."""
+    """What goes into a tarball: *path* is below the payload's folder, *data* the bytes or the file that has them."""
 
     path: str
     kind: Kind
     on: tuple[str, ...]
-    data: Union[bytes, pathlib.Path, str] = b""
+    data: Union[bytes, pathlib.Path] = b""
     executable: bool = False
+    target: str = ""
 
     def read(self) -> bytes:
         """The bytes of a file."""
-        return self.data.read_bytes() if isinstance(self.data, pathlib.Path) else bytes(self.data or b"")  # type: ignore[arg-type]
+        return self.data.read_bytes() if isinstance(self.data, pathlib.Path) else self.data
 
     def mode(self) -> int:
         """Nothing but the executable bit is taken over: the rest follows whoever made the tree."""
@@ -63,7 +63,7 @@ class Item:
             mode=self.mode(),
             size=len(data),
             sha256=hashlib.sha256(data).hexdigest() if self.kind is Kind.FILE else "",
-            target=str(self.data) if self.kind is Kind.LINK else "",
+            target=self.target,
             key=bool(folder and folder.key),
         )
 
@@ -98,53 +98,49 @@ def pack(items: list[Item], manifest: Manifest, target: pathlib.Path) -> None:
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with (
-            fresh.open("xb") as out,
-            Stored(out) as stored,
-            tarfile.open(fileobj=stored, mode="w|", format=tarfile.USTAR_FORMAT) as tar,
-        ):
-            text = manifest.text().encode()
-            tar.addfile(header(NAME, 0o644, size=len(text)), io.BytesIO(text))
+        with fresh.open("xb") as out, closing(Stored(out)) as stored:
+            stored.write(member(header(NAME, 0o644), manifest.text().encode()))
             for entry in manifest.entries:
                 data = by_path[entry.path].read() if entry.kind is Kind.FILE else b""
-                tar.addfile(header_of(entry), io.BytesIO(data))
+                stored.write(member(header_of(entry), data))
+            stored.write(bytes(2 * tarfile.BLOCKSIZE))
         fresh.chmod(0o644)
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
 
 
+def member(info: tarfile.TarInfo, data: bytes) -> bytes:
+    """Header, bytes, and what fills the last block. Raises ValueError for a name that a plain tar cannot hold."""
+    info.size = len(data)
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
 def header_of(entry: Entry) -> tarfile.TarInfo:
     """The header of a member."""
     kinds = {Kind.FILE: tarfile.REGTYPE, Kind.DIR: tarfile.DIRTYPE, Kind.LINK: tarfile.SYMTYPE}
-    return header(entry.path, entry.mode, kinds[entry.kind], entry.size, entry.target)
+    return header(entry.path, entry.mode, kinds[entry.kind], entry.target)
 
 
-def header(name: str, mode: int, kind: bytes = tarfile.REGTYPE, size: int = 0, target: str = "") -> tarfile.TarInfo:
+def header(name: str, mode: int, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
     """A member that tells nothing of the machine it was made on."""
     info = tarfile.TarInfo(name)
-    info.mode, info.type, info.size, info.linkname = mode, kind, size, target
+    info.mode, info.type, info.linkname = mode, kind, target
     info.uname = info.gname = "root"
     return info
 
 
-class Stored(io.RawIOBase):
+class Stored:
     """Writes gzip in which nothing is compressed: every byte follows from the format."""
 
     def __init__(self, out: BinaryIO) -> None:
-        super().__init__()
         self._out = out
         self._held = bytearray()
         self._crc = self._size = 0
         out.write(HEADER)
 
-    def writable(self) -> bool:
-        """Nothing else."""
-        return True
-
-    def write(self, data: object, /) -> int:
-        """Take *data*; a block is written when it is known not to be the last."""
-        piece = bytes(data)  # type: ignore[call-overload]
+    def write(self, piece: bytes, /) -> int:
+        """Take *piece*; a block is written when it is known not to be the last."""
         self._held += piece
         self._crc = zlib.crc32(piece, self._crc)
         self._size += len(piece)
@@ -155,10 +151,8 @@ class Stored(io.RawIOBase):
 
     def close(self) -> None:
         """The last block, checksum and length."""
-        if not self.closed:
-            self._block(bytes(self._held), last=True)
-            self._out.write(struct.pack("<II", self._crc, self._size & 0xFFFFFFFF))
-        super().close()
+        self._block(bytes(self._held), last=True)
+        self._out.write(struct.pack("<II", self._crc, self._size & 0xFFFFFFFF))
 
     def _block(self, data: bytes, last: bool) -> None:
         self._out.write(struct.pack("<BHH", last, len(data), len(data) ^ 0xFFFF) + data)

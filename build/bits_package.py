@@ -93,7 +93,7 @@ def _item(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, where: str) 
     if member.isdir():
         return Item(path, Kind.DIR, (HEADNODE,))
     if member.issym():
-        return Item(path, Kind.LINK, (HEADNODE,), member.linkname)
+        return Item(path, Kind.LINK, (HEADNODE,), target=member.linkname)
     file = tar.extractfile(member) if member.isreg() or member.islnk() else None
     if file is None:
         raise BadInput(f"{where}: {path!r} is neither file, folder nor link", "gzbits does not have such things")

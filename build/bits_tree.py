@@ -63,7 +63,7 @@ def walk(place: pathlib.Path, name: str, items: list[Item], left_out: list[str])
             continue
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
-            items.append(Item(below, Kind.LINK, on_of(below), os.readlink(path)))
+            items.append(Item(below, Kind.LINK, on_of(below), target=os.readlink(path)))
         elif stat.S_ISDIR(status.st_mode):
             items.append(Item(below, Kind.DIR, on_of(below)))
             walk(path, below, items, left_out)

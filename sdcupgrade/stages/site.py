@@ -95,10 +95,12 @@ class Site:
         """Where images come from: what the operator said first, else *url* (a plan's), else the public server."""
         from sdcupgrade.updates.sources import open_source
 
-        return open_source(self.doors, self.wanted.source or url, lambda: self.datacenter.imgapi)
+        wanted = self.wanted
+        return open_source(self.doors, wanted.source or url, lambda: self.datacenter.imgapi, wanted.require_signed)
 
-    def believed(self, source: Source, channel: str) -> Optional[Believed]:
-        """What is signed of the images of *source*; None without a root of trust, and without metadata.
+    def believed(self, source: Source, channel: str, store: str = "") -> Optional[Believed]:
+        """What is signed of the images of *source*; None without a root of trust, and without metadata. *store* is the
+        folder of what is believed already, the site's own when empty.
 
         Raises Untrusted instead of None when the operator named either, or wants nothing unsigned.
         """
@@ -116,7 +118,8 @@ class Site:
             if wanted.strict:
                 raise Untrusted(f"{source.name} has no signed metadata, so nothing there can be verified", KEEPER)
             return None
-        return Believed(self.doors.files, root, fetch, self.doors.clock.time())
+        now, where = self.doors.clock.time(), wanted.metadata or source.name
+        return Believed(self.doors.files, root, fetch, now, store, where)
 
     def note(self, what: str, text: str) -> None:
         """Tell the operator something that is worth a line."""
@@ -133,8 +136,9 @@ class Site:
 
     @contextmanager
     def locked(self, command: str, name: str) -> Iterator[None]:
-        """Hold the datacenter's lock. Raises LockHeld."""
-        from sdcupgrade.run import lock
+        """Hold the datacenter's lock. Whoever has come so far is no longer on trial: nothing may go back to another
+        version in the middle of a change. Raises LockHeld."""
+        from sdcupgrade.run import installed, lock
 
         self._outwait_orphans(command)
         started = iso(self.doors.clock.time())
@@ -142,6 +146,7 @@ class Site:
         with lock.held(self.doors.files, holder) as crashed:
             if crashed is not None:
                 self.note(command, f"the last run did not end by itself: {crashed}")
+            installed.come_through(self.doors.files, self.doors.process.file)
             yield
 
     def _outwait_orphans(self, command: str) -> None:
