@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from gznodes_site import ONE, TWO, UP, Nodes, fates, few, of_up, shown
+from mockdc.commands import remote
 from mockdc.faces.crash import Crash, crashing
 
 from sdcupgrade.errors import BadInput, NoInput, PlanMoved, StepFailed, Unreachable
@@ -58,7 +60,8 @@ def test_only_what_is_for_compute_nodes_is_published_and_can_be_read_there(nodes
     assert place.stat().st_mode & 0o777 == 0o644
     with tarfile.open(place) as tar:
         text = tar.extractfile("list").read().decode()  # type: ignore[union-attr]
-        assert len(tar.getnames()) == 4  # of three files two are the same bytes to nobody; the list is the fourth
+        assert sorted(name for name in tar.getnames() if "/" not in name) == ["list", "manifest"]
+        assert len(tar.getnames()) == 2 + 3
     assert "hn-only" not in text and "/opt/smartdc/bin/sdc-new" in text
 
 
@@ -254,6 +257,17 @@ def test_when_the_stack_is_up_again_catch_up_does_it(nodes: Nodes) -> None:
     with pytest.raises(Unreachable):
         nodes.apply(ONE)
     assert set(of_up(nodes.catch_up())) == {"done"}
+
+
+def test_a_node_can_be_looked_at_with_what_its_platform_has(nodes: Nodes) -> None:
+    script = (pathlib.Path(__file__).parents[2] / "gzbits/tools/bin/sdc-gz-verify").read_text()
+    nodes.apply(ONE, waves="100%")
+    uuid = nodes.uuids["moon-01"]
+    status, out, err = remote.run_script(nodes.dc, uuid, script)
+    assert (status, err) == (0, b""), out
+    (nodes.root("moon-01") / "opt/smartdc/bin/sdc-x").write_text("edited\n")
+    status, out, _ = remote.run_script(nodes.dc, uuid, script)
+    assert status == 1 and b"/opt/smartdc/bin/sdc-x" in out
 
 
 def test_nothing_was_published_yet(nodes: Nodes) -> None:

@@ -26,6 +26,7 @@ NEEDED = re.compile(r"^\s*(\w+\(\)\s*\{|(for|while|case|local)\b)", re.MULTILINE
 STUB = """#!/bin/sh
 cd "$MOCKDC_CALLS" || exit 126
 mkfifo answer.$$
+if [ -p /dev/stdin ] || [ -f /dev/stdin ]; then cat > in.$$; fi
 printf '%s\\0' "${0##*/}" "$@" > call.$$
 echo $$ > ask
 read status < answer.$$
@@ -101,18 +102,19 @@ class Bash:
     def answer(self, number: str) -> None:
         """One call of a stub."""
         name, *argv = (self.folder / f"call.{number}").read_bytes().decode("utf-8", "surrogateescape").split("\0")[:-1]
-        status, out, err = self.called(name, argv)
+        given = self.folder / f"in.{number}"
+        status, out, err = self.called(name, argv, given.read_bytes() if given.exists() else b"")
         (self.folder / f"out.{number}").write_bytes(out)
         (self.folder / f"err.{number}").write_bytes(err)
         (self.folder / f"answer.{number}").write_text(f"{status}\n", encoding="utf-8")
 
-    def called(self, name: str, argv: list[str]) -> Said:
+    def called(self, name: str, argv: list[str], given: bytes) -> Said:
         """What a program says."""
         from mockdc.faces import dispatch
 
         if name in OWN:
             return {"curl": self.curl, "uname": self.uname, "df": self.df}[name](argv)
-        return dispatch.command(self.dc, self.server, name, argv)
+        return dispatch.command(self.dc, self.server, name, argv, lambda: given)
 
     def uname(self, argv: list[str]) -> Said:
         """The system's name, whatever is asked."""
