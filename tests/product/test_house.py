@@ -16,13 +16,13 @@ ROWS = (
     {"stages"},
     {"run"},
     {"steps"},
-    {"plan"},
+    {"plan", "bits"},
     {"updates", "dc"},
     {"trust", "ui"},
     {"doors", "model", "errors", "log", "jsonvalue", "version"},
 )
 """``docs/architecture.md``, top to bottom: each row may use itself and the rows below."""
-PURE = {"plan", "trust"}
+PURE = {"plan", "bits", "trust"}
 """These may use themselves and the bottom row's data only."""
 DATA = {"model", "errors", "jsonvalue"}
 OUTSIDE = {"subprocess", "urllib", "http", "socket", "ssl", "time", "fcntl", "signal"}

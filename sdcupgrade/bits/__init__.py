@@ -1,0 +1,1 @@
+"""gzbits: what the global zone holds outside any zone. Its manifest, and tarballs read as if somebody meant harm."""
