@@ -7,15 +7,22 @@ STAMP  := $(VENV)/.installed
 # all that the bytes of the one file depend on; a commit changes its buildstamp
 INPUTS := $(shell find sdcupgrade build -name __pycache__ -prune -o -print) tools/interpreters.py $(wildcard .git/logs/HEAD)
 
-.PHONY: pyz demo test lint types unit interpreters bench clean
+# the root of trust inside the one file: make pyz ROOT=FILE; without it build/root.json, if there is one
+ROOT   :=
+
+.PHONY: pyz demo test lint types unit interpreters bench clean ALWAYS
 
 demo:  ## upgrade a whole datacenter in a box, and roll one service back; needs no package
 	@$(PYTHON) tools/demo.py
 
 pyz: dist/sdcupgrade  ## the one file; quick when nothing has changed
 
-dist/sdcupgrade: $(STAMP) $(INPUTS)
-	$(VENV)/bin/python build/pyz.py -o $@
+dist/sdcupgrade: $(STAMP) $(INPUTS) $(ROOT) .scratch/root
+	$(VENV)/bin/python build/pyz.py -o $@ $(if $(ROOT),--root '$(ROOT)')
+
+.scratch/root: ALWAYS  # changes when another ROOT is named
+	@mkdir -p .scratch
+	@echo '$(ROOT)' | cmp -s - $@ || echo '$(ROOT)' > $@
 
 test: lint types unit interpreters  ## everything that must hold
 

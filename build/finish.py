@@ -21,11 +21,12 @@ UNIX = 3
 
 
 def finish(raw: pathlib.Path, bytecode: pathlib.Path, target: pathlib.Path) -> None:
-    """Write *target* from shiv's *raw* and the trees of byte code in *bytecode*, whole or not at all."""
+    """Write *target* from shiv's *raw* and the trees in *bytecode*, one for each Python, whole or not at all."""
     members = shiv_members(raw)
     members["__main__.py"] = (HERE / "inside" / "__main__.py").read_bytes()
-    for path in bytecode.rglob("*.pyc"):
-        members[path.relative_to(bytecode).as_posix()] = path.read_bytes()
+    for path in bytecode.rglob("*"):
+        if path.is_file():
+            members[path.relative_to(bytecode).as_posix()] = path.read_bytes()
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:

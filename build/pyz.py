@@ -1,7 +1,7 @@
-"""Build the one file: ``make pyz``, or ``.venv/bin/python build/pyz.py [-o FILE] [--stamp STAMP] [--pythons 3.N,...]``.
+"""Build the one file: ``make pyz``, or ``.venv/bin/python build/pyz.py [-o FILE] [--root FILE] [--stamp STAMP] ...``.
 
-Stage, shiv, finishing pass. The bytes depend on the sources, the stamp, the version of shiv and the interpreters that
-compile; not on the folder, the umask, the time zone, the clock or the Python that runs this.
+Stage, shiv, finishing pass. The bytes depend on the sources, the root of trust, the stamp, the version of shiv and the
+interpreters that compile; not on the folder, the umask, the time zone, the clock or the Python that runs this.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from typing import Optional
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
@@ -71,7 +72,33 @@ def compile_all(staged: pathlib.Path, target: pathlib.Path, pythons: list[Interp
         run(argv, {"PYTHONHASHSEED": "0", "LC_ALL": "C"})
 
 
-def build(target: pathlib.Path, stamp: str, pythons: list[Interpreter]) -> None:
+def read_root(named: Optional[pathlib.Path]) -> Optional[bytes]:
+    """The root of trust in the file *named*, else in ``build/root.json`` if there is one.
+
+    Raises Failed for one that does not verify itself. One that has expired is fine: it hands over to the next (TUF
+    5.3.10), and an old release must be built again as it was.
+    """
+    path = named or ROOT / "build" / "root.json"
+    if named is None and not path.exists():
+        return None
+    from sdcupgrade.errors import Untrusted
+    from sdcupgrade.trust.client import Trusted
+
+    try:
+        data = path.read_bytes()
+        Trusted(data, now=0.0)
+    except (OSError, Untrusted) as why:
+        raise Failed(f"{path}: is no root of trust: {why}; nothing was built") from why
+    return data
+
+
+def place_root(data: bytes, staged: pathlib.Path, bytecode: pathlib.Path) -> None:
+    """Beside the package wherever it may be imported from: the sources, and the byte code of each Python."""
+    for tree in (staged, *bytecode.iterdir()):
+        (tree / "sdcupgrade" / "_root.json").write_bytes(data)
+
+
+def build(target: pathlib.Path, stamp: str, pythons: list[Interpreter], root: Optional[bytes]) -> None:
     """All of it, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="sdcupgrade-build-") as place:
         folder = pathlib.Path(place)
@@ -79,8 +106,10 @@ def build(target: pathlib.Path, stamp: str, pythons: list[Interpreter]) -> None:
         staged.mkdir()
         bytecode.mkdir()
         stage(staged, stamp, pythons)
-        shiv(staged, raw, stamp)
         compile_all(staged, bytecode, pythons)
+        if root is not None:
+            place_root(root, staged, bytecode)
+        shiv(staged, raw, stamp)
         finish(raw, bytecode, target)
 
 
@@ -90,10 +119,13 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=pathlib.Path, default=ROOT / "dist" / "sdcupgrade", metavar="FILE")
     parser.add_argument("--stamp", help="the buildstamp, where git cannot tell it")
     parser.add_argument("--pythons", default="", metavar="3.N,...", help="byte code for these only (default: all here)")
+    parser.add_argument("--root", type=pathlib.Path, metavar="FILE",
+                        help="the root of trust to put in (default: build/root.json, if that exists)")  # fmt: skip
     options = parser.parse_args()
     try:
+        root = read_root(options.root)
         stamp, pythons = options.stamp or stamp_of(ROOT), compilers(options.pythons)
-        build(options.output, stamp, pythons)
+        build(options.output, stamp, pythons, root)
     except (Failed, NoStamp) as why:
         print(f"build: {why}", file=sys.stderr)
         return 1
@@ -101,6 +133,7 @@ def main() -> int:
     size = options.output.stat().st_size / 1024
     print(f"{options.output}: {stamp}, {size:.0f} KiB, byte code of {', '.join(one.full for one in pythons) or 'none'}")
     print(f"sha256 {digest}")
+    print(f"root of trust: {'none' if root is None else 'sha256 ' + hashlib.sha256(root).hexdigest()}")
     return 0
 
 

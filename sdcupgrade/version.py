@@ -27,6 +27,15 @@ def identity() -> str:
     return f"{__version__} ({STAMP or 'from a checkout'})"
 
 
+def committed() -> float:
+    """When the sources of this build were committed, in seconds of the epoch; 0 in a checkout."""
+    import re
+    from datetime import datetime, timezone
+
+    found = re.search(r"-(\d{8}T\d{6})Z-g", STAMP)
+    return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc).timestamp() if found else 0.0
+
+
 def archive() -> Optional[str]:
     """The real path of the one file that this process runs from; None when it runs from a checkout."""
     path = getattr(__spec__.loader, "archive", None)
@@ -40,13 +49,34 @@ def bundle() -> Optional[str]:
     return path if path and boot is not None and boot.in_bundle(path) else None
 
 
+def baked_root() -> Optional[bytes]:
+    """The root of trust that was put into the one file when it was built; None when there is none."""
+    from pkgutil import get_data
+
+    try:
+        return get_data("sdcupgrade", "_root.json")
+    except OSError:
+        return None
+
+
+def _root_told() -> Optional[dict[str, Json]]:
+    root = baked_root()
+    if root is None:
+        return None
+    import json
+    from hashlib import sha256
+
+    return {"version": json.loads(root)["signed"]["version"], "sha256": sha256(root).hexdigest()}
+
+
 def to_json() -> dict[str, Json]:
-    """For ``version -j``; *bytecode* names the Pythons that the file has byte code for."""
+    """For ``version -j``; *bytecode* names the Pythons that the file has byte code for, *root* is its root of trust."""
     return {
         "version": __version__,
         "buildstamp": STAMP or None,
         "file": archive(),
         "bytecode": list(BYTECODE),
+        "root": _root_told(),
         "python": ".".join(map(str, sys.version_info[:3])),
         "interpreter": sys.executable,
     }

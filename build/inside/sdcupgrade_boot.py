@@ -35,7 +35,7 @@ def start(archive, by_header=False):
 def in_bundle(archive):
     # type: (str) -> bool
     """Whether something is carried before the program: its directory's offsets count from its own beginning."""
-    with open(archive, "rb") as file:
+    with open(archive, "rb") as file:  # noqa: PTH123 - no pathlib before the program
         file.seek(-22, 2)
         end = file.read()
         return file.tell() > 22 + int.from_bytes(end[12:16], "little") + int.from_bytes(end[16:20], "little")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdcupgrade import version
+from sdcupgrade.cli.options import source_arguments
 from sdcupgrade.errors import UsageError
 from sdcupgrade.ui import words
 
@@ -19,11 +20,8 @@ GZBITS = "gzbits"
 def bundle_create_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("spec", help="the spec file (foo.json), or its name (foo)")
     parser.add_argument("-o", "--output", default="", metavar="FILE", help="the file to write (SPEC.sdcupgrade)")
-    parser.add_argument("-C", "--channel", help="take images from this channel, not from the source's default one")
-    parser.add_argument("--source", metavar="URL", help="the updates server to take images from")
-    parser.add_argument(
-        "--with", dest="more", action="append", default=[], choices=[GZBITS], help="carry this, too"
-    )
+    source_arguments(parser)
+    parser.add_argument("--with", dest="more", action="append", default=[], choices=[GZBITS], help="carry this, too")
     parser.add_argument(
         "--base", default="", metavar="FILE",
         help="leave out what the site has: its `sdcupgrade inventory -j`, or the bundle that was run there",
@@ -55,6 +53,7 @@ def bundle_create(session: Session, options: Namespace) -> int:
     index = made.index
     left = len(index.left_out())
     inside = words.plural(len(index.images) - left, "image") + (f", {left} left out" if left else "")
+    inside += f", {made.signed} of them signed" if made.signed else ""
     session.say(f"Wrote {made.path}: {words.size(made.size)}, {inside}, sdcupgrade {index.program.version}.")
     session.say(f"Next: carry it to the headnode; there: sh {made.path.rpartition('/')[2]} verify")
     return 0
@@ -62,7 +61,7 @@ def bundle_create(session: Session, options: Namespace) -> int:
 
 def _signature_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--allowed-signers", metavar="FILE", help="whose signatures count, as ssh-keygen -Y has it")
-    parser.add_argument("--require-signed", action="store_true", help="refuse a bundle that is not signed by one of them")
+    parser.add_argument("--require-signed", action="store_true", help="refuse it unless it is signed by one of them")
 
 
 def bundle_verify_arguments(parser: ArgumentParser) -> None:
@@ -81,7 +80,7 @@ def verify_arguments(parser: ArgumentParser) -> None:
 
 def verify(session: Session, options: Namespace) -> int:
     """The one that runs."""
-    return _verify(session, options, _own(session, "verify"))
+    return _verify(session, options, own(session, "verify"))
 
 
 def _verify(session: Session, options: Namespace, bundle: Bundle) -> int:
@@ -112,14 +111,14 @@ def list_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-j", "--json", action="store_true", help="as JSON")
 
 
-def list(session: Session, options: Namespace) -> int:  # noqa: A001 - the command's name
+def list(session: Session, options: Namespace) -> int:
     """The one that runs."""
-    return _list(session, options, _own(session, "list"))
+    return _list(session, options, own(session, "list"))
 
 
 def _list(session: Session, options: Namespace, bundle: Bundle) -> int:
     from sdcupgrade.jsonvalue import pretty
-    from sdcupgrade.stages.bundle_look import listing, rows
+    from sdcupgrade.stages.bundle_look import good_until, listing, rows
     from sdcupgrade.ui.table import Table
 
     if options.json:
@@ -142,6 +141,9 @@ def _list(session: Session, options: Namespace, bundle: Bundle) -> int:
     base = f" for what {index.base} lacks" if index.base else ""
     session.say(f"{index.name}: made {index.created_at} from {index.source} (channel {index.channel or '-'}){base}")
     session.say(f"sdcupgrade {index.program.version} ({index.program.buildstamp}), {signed}; members not verified")
+    until = good_until(bundle)
+    if until:
+        session.say(f"signed metadata inside, good until {until}")
     session.say(Table(columns, columns, table).render())
     return 0
 
@@ -173,13 +175,10 @@ def _open(session: Session, path: str) -> Bundle:
     return Bundle.open(files, placed(files, path))
 
 
-def _own(session: Session, command: str) -> Bundle:
+def own(session: Session, command: str, hint: str = "") -> Bundle:
     """The one that runs. Raises UsageError when this program is in none."""
-    from sdcupgrade.updates.bundle import inside
-
-    bundle = inside(session.site.doors.files, version.archive())
-    if bundle is None:
-        raise UsageError(
-            f"{command}: this sdcupgrade is not in a bundle", f"name one: sdcupgrade bundle {command} FILE"
-        )
-    return bundle
+    path = version.bundle()
+    if path is None:
+        hint = hint or f"name one: sdcupgrade bundle {command} FILE"
+        raise UsageError(f"{command}: this sdcupgrade is not in a bundle", hint)
+    return _open(session, path)

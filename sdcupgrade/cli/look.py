@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sdcupgrade.ui.table import Table
 
 
-def _table_arguments(parser: ArgumentParser) -> None:
+def table_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-o", dest="output", default="", metavar="COLUMNS", help="columns to show, with commas between")
     parser.add_argument("-s", dest="sort", default="", metavar="COLUMNS", help="columns to sort by; -column backwards")
     parser.add_argument("-H", dest="header", action="store_false", help="no heading")
@@ -41,7 +41,7 @@ def status(session: Session, options: Namespace) -> int:
 
 
 def check_arguments(parser: ArgumentParser) -> None:
-    _table_arguments(parser)
+    table_arguments(parser)
 
 
 def check(session: Session, options: Namespace) -> int:
@@ -65,7 +65,7 @@ def check(session: Session, options: Namespace) -> int:
 
 
 def instances_arguments(parser: ArgumentParser) -> None:
-    _table_arguments(parser)
+    table_arguments(parser)
     parser.add_argument("filters", nargs="*", metavar="COLUMN=VALUE", help="only rows with that value (svc=imgapi)")
 
 
@@ -77,8 +77,22 @@ def instances(session: Session, options: Namespace) -> int:
     return 0
 
 
+def inventory_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-j", "--json", action="store_true", help="as JSON, for bundle create --base")
+
+
+def inventory(session: Session, options: Namespace) -> int:
+    """What this site has."""
+    from sdcupgrade.jsonvalue import pretty
+    from sdcupgrade.stages.have import have, have_table
+
+    found = have(session.site)
+    session.say(pretty(found) if options.json else have_table(found).render())
+    return 0
+
+
 def avail_arguments(parser: ArgumentParser) -> None:
-    _table_arguments(parser)
+    table_arguments(parser)
     source_arguments(parser)
     parser.add_argument("-a", "--all", action="store_true", help="all newer images, not only the newest of a service")
     parser.add_argument("services", nargs="*", metavar="service", help="only these")

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 def prepare_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("spec", help="the spec file (foo.json), or its name (foo)")
+    prepare_choices(parser)
+
+
+def prepare_choices(parser: ArgumentParser) -> None:
+    """The options of a preparation that ``run`` has, too."""
     source_arguments(parser)
     parser.add_argument("--refresh", action="store_true", help="forget what latest meant before and look again")
     parser.add_argument("--fresh", action="store_true", help="move a work dir that is in use aside, and start anew")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def run_arguments(parser: ArgumentParser) -> None:
-    pipeline.prepare_arguments(parser)
+    parser.add_argument("spec", nargs="?", help="the spec file (foo.json), or its name (foo); in a bundle, its own")
+    pipeline.prepare_choices(parser)
     parser.add_argument("-p", "--parallel", type=int, default=4, metavar="N", help="images to download at a time (4)")
     pipeline.go_arguments(parser)
     pipeline.upgrade_choices(parser)
@@ -24,6 +25,7 @@ def run_arguments(parser: ArgumentParser) -> None:
 
 def run(session: Session, options: Namespace) -> int:
     """Self-update, then prepare, download and upgrade; or resume where a run before left off."""
+    options.spec = options.spec or own_spec(session)
     step = next_stage(session.site, options.spec, options.fresh)
     named = Namespace(**vars(options), name=options.spec)
     if step is Next.RESUME:
@@ -33,3 +35,11 @@ def run(session: Session, options: Namespace) -> int:
     if step is not Next.UPGRADE:
         pipeline.download(session, named)
     return pipeline.upgrade(session, named)
+
+
+def own_spec(session: Session) -> str:
+    """The spec of the bundle that this program is in, as a file. Raises UsageError when it is in none."""
+    from sdcupgrade.cli.bundle import own
+    from sdcupgrade.stages.bundle_look import lay_out_spec
+
+    return lay_out_spec(session.site, own(session, "run", "give a spec: sdcupgrade run SPEC"))

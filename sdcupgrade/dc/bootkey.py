@@ -12,8 +12,6 @@ from sdcupgrade.errors import CommandFailed, SdcupgradeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
-
     from sdcupgrade.doors import Doors
     from sdcupgrade.doors.run import Completed
 
@@ -27,30 +25,33 @@ REMEDY = "see `sdc-usbkey status -j` and `fmadm faulty`, and mount it by hand: s
 
 @dataclass
 class BootKey:
-    """The key of this headnode. *was_mounted* is how it is to be left, None as long as nobody has asked."""
+    """The key of this headnode, mounted at the first need. *note* is a file that tells, also after a crash, that it was
+    mounted by us."""
 
     doors: Doors
-    was_mounted: Optional[bool] = None
+    note: str
     _at: str = field(default="", init=False)
 
     def mount(self) -> str:
         """Where it is mounted; mounted now if it was not. Raises CommandFailed."""
         if not self._at:
-            mounted = self._mounted()
-            if self.was_mounted is None:
-                self.was_mounted = mounted
+            if not self._mounted():
+                self.doors.files.write(self.note, b"")
             self._at = self._mount()
         return self._at
 
     def put_back(self) -> str:
         """Unmount it if it was found so; what is wrong, empty when nothing is. The work is done by then."""
-        if self.was_mounted is not False or not self._at:
+        if not self._at:
+            return ""
+        self._at = ""
+        if not self.doors.files.exists(self.note):
             return ""
         try:
             self._unmount()
         except SdcupgradeError as why:
-            return f"the boot key could not be unmounted: {why.message}"
-        self._at = ""
+            return f"the boot key could not be unmounted: {why.message}; do it by hand: sdc-usbkey unmount"
+        self.doors.files.remove(self.note)
         return ""
 
     def _mounted(self) -> bool:

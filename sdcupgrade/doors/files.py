@@ -76,6 +76,10 @@ if TYPE_CHECKING:
         def free(self, path: str) -> int:
             """Free bytes on the file system that holds *path* (or its nearest existing parent)."""
 
+        def writable(self, path: str) -> bool:
+            """Whether this process may write into the folder *path* (or its nearest existing parent): permissions, and
+            a file system that is not read-only. Nothing is written."""
+
         def archive(self, folder: str, names: tuple[str, ...], into: str, max_bytes: int) -> int:
             """Pack *names* below *folder* (missing ones are left out) into the tar.gz *into*; newest files first until
             *max_bytes* (before compression) are taken. Returns how many bytes were left out."""
@@ -246,12 +250,19 @@ class RootedFiles(RootedTree):
             yield file
 
     def free(self, path: str) -> int:
+        with explained("read", path):
+            found = os.statvfs(self._nearest(path))
+        return found.f_bavail * found.f_frsize
+
+    def writable(self, path: str) -> bool:
+        return os.access(self._nearest(path), os.W_OK | os.X_OK)
+
+    def _nearest(self, path: str) -> str:
+        """*path*, or what of its parents there is."""
         real = self.real(path)
         while not os.path.exists(real) and real not in ("", "/"):
             real = os.path.dirname(real)
-        with explained("read", path):
-            found = os.statvfs(real or "/")
-        return found.f_bavail * found.f_frsize
+        return real or "/"
 
     def archive(self, folder: str, names: tuple[str, ...], into: str, max_bytes: int) -> int:
         from sdcupgrade.doors.archive import pack

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
             returned, not raised. Raises CommandFailed when the program does not exist or ran out of time.
             """
 
+        def find(self, name: str) -> Optional[str]:
+            """Where the program of that name is; None when :meth:`run` would not find it."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -124,6 +127,12 @@ class SubprocessRunner:
             more["stdout"] = done.stdout[-2000:]
         self._log.call("command", argv[0], list(argv), done.seconds, done.ending, **more)
         return done
+
+    def find(self, name: str) -> Optional[str]:
+        """See :class:`Runner`."""
+        import shutil
+
+        return shutil.which(name, path=self._env.get("PATH", ""))
 
     def _run(
         self, argv: tuple[str, ...], stdin: Optional[str], timeout_s: float, stdout_to: Optional[str], started: float

@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from _typeshed import WriteableBuffer
+
 
 class Window(io.RawIOBase):
     """*size* bytes of *file* from *start* on: to be read, at any place. *file* is not closed with it, and everything
@@ -37,10 +39,11 @@ class Window(io.RawIOBase):
         self._at = at
         return at
 
-    def read(self, size: int = -1, /) -> bytes:
-        """Exactly *size* bytes unless the window, or the file, ends before."""
-        left = max(0, self._size - self._at)
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """As much as fits, unless the window, or the file, ends before."""
+        into = memoryview(buffer).cast("B")
         self._file.seek(self._start + self._at)
-        data = self._file.read(left if size is None or size < 0 else min(size, left))
+        data = self._file.read(max(0, min(len(into), self._size - self._at)))
+        into[: len(data)] = data
         self._at += len(data)
-        return data
+        return len(data)

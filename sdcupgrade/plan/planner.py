@@ -189,9 +189,9 @@ def _whole(
     fetched = sum(item.size for item in downloads if not item.present and item.uuid not in in_place)
     space = inventory.space
     free_up = "free some, or upgrade fewer services at a time"
-    for subject, missing, free in (("work dir", fetched, space.workdir), ("imgapi's dataset", missing, space.imgapi)):
-        if missing > free:
-            evidence = f"{_mib(missing)} to download, {free >> 20} MiB are free"
+    for subject, need, free in (("work dir", fetched, space.workdir), ("imgapi's dataset", missing, space.imgapi)):
+        if need > free:
+            evidence = f"{_mib(need)} to download, {free >> 20} MiB are free"
             yield Finding("no-space", False, subject, evidence, free_up)
     yield from _pools(downloads, inventory, free_up)
 

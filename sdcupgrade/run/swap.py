@@ -42,6 +42,7 @@ FOLDER = "/var/sdcupgrade/gzbits"
 JOURNAL = f"{FOLDER}/journal.jsonl"
 INSTALLED = f"{FOLDER}/installed.json"
 PREVIOUS = f"{FOLDER}/previous.json"
+KEY_NOTE = f"{FOLDER}/key-was-unmounted"
 KEPT = f"{FOLDER}/kept"
 """What was replaced, by its sha256: the last known good."""
 
@@ -192,9 +193,7 @@ class Swap:
         text = self.transaction.text().encode()
         digest = hashlib.sha256(text).hexdigest()
         self.doors.files.write(_document(digest), text)
-        entry = last(self.journal)
-        was = entry.fields.get("key_was_mounted") if entry else None
-        self.journal.append("swapping", sha256=digest, key=bool(on_key), key_was_mounted=was)
+        self.journal.append("swapping", command=self.transaction.command, sha256=digest, key=bool(on_key))
 
     def _is_file(self, path: str) -> bool:
         after = self.transaction.changes[self._number[path]].after

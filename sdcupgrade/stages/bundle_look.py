@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdcupgrade.errors import Corrupt
-from sdcupgrade.updates.bundle_index import REMEDY
+from sdcupgrade.errors import Corrupt, Refused
+from sdcupgrade.jsonvalue import Record, loads
+from sdcupgrade.run.workdir import PARENT
+from sdcupgrade.updates.bundle_index import REMEDY, SPEC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sdcupgrade.jsonvalue import Json
     from sdcupgrade.model import Image
+    from sdcupgrade.stages.site import Site
     from sdcupgrade.updates.bundle import Bundle
 
 
@@ -52,6 +55,32 @@ def rows(bundle: Bundle) -> tuple[Row, ...]:
     return tuple(found)
 
 
+def lay_out_spec(site: Site, bundle: Bundle) -> str:
+    """The path of the bundle's spec, written where plans look for one. It names uuids only, so it means the same at
+    any time. Raises Refused when another spec of that name lies there."""
+    files = site.doors.files
+    path = f"{PARENT}/{bundle.index.name}.json"
+    spec = bundle.read(SPEC)
+    if files.exists(path) and files.read(path) != spec:
+        raise Refused(
+            f"{path} is there, and is not the spec of {bundle.path}; nothing was changed",
+            f"move it away, or name the spec that is meant: run {path}",
+        )
+    files.write(path, spec, 0o644)
+    return path
+
+
+def good_until(bundle: Bundle) -> str:
+    """When the first of the signed metadata inside expires, as it says itself; empty without any. Old roots may."""
+    found = []
+    for member in bundle.index.members:
+        if member.name.startswith("trust/") and not member.name.endswith(".root.json"):
+            where = f"{bundle.path}: {member.name}"
+            signed = Record(loads(bundle.read(member.name), where, Corrupt, REMEDY), where, Corrupt, REMEDY)
+            found.append(signed.record("signed").text("expires"))
+    return min(found, default="")
+
+
 def listing(bundle: Bundle) -> dict[str, Json]:
     """The bundle as JSON."""
     index = bundle.index
@@ -64,7 +93,7 @@ def listing(bundle: Bundle) -> dict[str, Json]:
         "source": index.source,
         "base": index.base,
         "signed": bool(bundle.signature),
-        "trust": sum(member.name.startswith("trust/") for member in index.members),
+        "trust_until": good_until(bundle) or None,
         "program": index.program.to_json(),
         "spec": dict(bundle.spec()),
         "images": [row.to_json() for row in rows(bundle)],
@@ -90,7 +119,7 @@ def _things(bundle: Bundle) -> dict[str, str]:
     found = {"sdcupgrade": f"{program.version} ({program.buildstamp})"}
     for row in rows(bundle):
         text = f"{row.image.version} {row.image.uuid}" + ("" if row.inside else " (left out)")
-        found.update({service: text for service in row.services})
+        found.update(dict.fromkeys(row.services, text))
         if not row.services:
             found[f"image {row.image.name} {row.image.uuid}"] = text
     return found

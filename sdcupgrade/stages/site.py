@@ -95,10 +95,12 @@ class Site:
         """Where images come from: what the operator said first, else *url* (a plan's), else the public server."""
         from sdcupgrade.updates.sources import open_source
 
-        return open_source(self.doors, self.wanted.source or url, lambda: self.datacenter.imgapi)
+        wanted = self.wanted
+        return open_source(self.doors, wanted.source or url, lambda: self.datacenter.imgapi, wanted.require_signed)
 
-    def believed(self, source: Source, channel: str) -> Optional[Believed]:
-        """What is signed of the images of *source*; None without a root of trust, and without metadata.
+    def believed(self, source: Source, channel: str, store: str = "") -> Optional[Believed]:
+        """What is signed of the images of *source*; None without a root of trust, and without metadata. *store* is the
+        folder of what is believed already, the site's own when empty.
 
         Raises Untrusted instead of None when the operator named either, or wants nothing unsigned.
         """
@@ -116,7 +118,7 @@ class Site:
             if wanted.strict:
                 raise Untrusted(f"{source.name} has no signed metadata, so nothing there can be verified", KEEPER)
             return None
-        return Believed(self.doors.files, root, fetch, self.doors.clock.time())
+        return Believed(self.doors.files, root, fetch, self.doors.clock.time(), store)
 
     def note(self, what: str, text: str) -> None:
         """Tell the operator something that is worth a line."""

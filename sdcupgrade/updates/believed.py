@@ -8,11 +8,11 @@ bundle or a folder. How it is judged is :mod:`sdcupgrade.updates.trusted`'s and 
 from __future__ import annotations
 
 import hashlib
-import pkgutil
 from contextlib import suppress
 
 from sdcupgrade.errors import NoInput, Untrusted
 from sdcupgrade.updates.trusted import FolderFetch, HttpFetch, TrustedUpdates, TrustStore, stream_target
+from sdcupgrade.version import baked_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from sdcupgrade.trust.metadata import FileInfo
     from sdcupgrade.updates.source import Source
     from sdcupgrade.updates.trusted import Fetch
-
-BAKED = "_root.json"
-"""The root of trust inside the one file, beside the modules; a checkout has none."""
 
 SITE_ROOT = "/var/sdcupgrade/trust-root.json"
 """A site's own root of trust, which replaces the one inside."""
@@ -55,14 +52,6 @@ def root_of_trust(files: Files, named: Optional[str] = None) -> bytes:
     if root is None:
         raise Untrusted("this sdcupgrade has no root of trust inside, so nothing signed can be verified", NO_ROOT)
     return root
-
-
-def baked_root() -> Optional[bytes]:
-    """The root of trust inside this program."""
-    try:
-        return pkgutil.get_data("sdcupgrade", BAKED)
-    except OSError:
-        return None
 
 
 def metadata_of(doors: Doors, source: Source, channel: str, named: str = "") -> Optional[Fetch]:
@@ -111,10 +100,10 @@ class Believed:
     cannot be had, StorageError.
     """
 
-    def __init__(self, files: Files, root: bytes, fetch: Fetch, now: float) -> None:
-        self._store = TrustStore(files, store_of(root))
+    def __init__(self, files: Files, root: bytes, fetch: Fetch, now: float, folder: str = "") -> None:
+        self._store = TrustStore(files, folder or store_of(root))
         self._root = root
-        self._fetch = fetch
+        self._fetch = _Remembering(fetch)
         self._now = now
         self._updates: Optional[TrustedUpdates] = None
 
@@ -135,6 +124,13 @@ class Believed:
                     return found
         return None
 
+    def metadata(self) -> dict[str, bytes]:
+        """Every file that the answers so far rest on, and all roots there are: what has to travel with the images.
+        Where a store in *folder* knew some of it before, that is not among them."""
+        for version in range(1, self._refreshed().trusted.root.version + 1):
+            self._fetch(f"{version}.root.json", ROOT_LIMIT)
+        return dict(self._fetch.seen)
+
     def refresh(self) -> TrustedUpdates:
         """Bring the metadata up to date now."""
         return self._refreshed()
@@ -146,6 +142,20 @@ class Believed:
             updates.refresh()
             self._updates = updates
         return self._updates
+
+
+class _Remembering:
+    """A fetch that knows what it has brought."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self.seen: dict[str, bytes] = {}
+
+    def __call__(self, name: str, limit: int) -> Optional[bytes]:
+        data = self._fetch(name, limit)
+        if data is not None:
+            self.seen[name] = data
+        return data
 
 
 def store_of(root: bytes) -> str:

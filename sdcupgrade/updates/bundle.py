@@ -187,7 +187,7 @@ def _read_payload(file: BinaryIO, start: int, path: str) -> tuple[bytes, bytes, 
     from sdcupgrade.doors.window import Window
 
     try:
-        with ZipFile(Window(file, 0, start)) as archive:  # type: ignore[arg-type]
+        with ZipFile(Window(file, 0, start)) as archive:
             infos = archive.infolist()
             raw = _text_member(archive, infos, INDEX, path)
             signed = any(info.filename == SIGNATURE for info in infos)

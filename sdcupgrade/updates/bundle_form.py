@@ -61,7 +61,7 @@ def header_of(program: bytes, where: str) -> bytes:
     """The header of the program whose first bytes are *program*. Raises BadInput when it is none that can carry."""
     header, archive, _ = program.partition(b"PK\3\4")
     if not archive or header.count(PLAIN) != 1 or not header.startswith(b"#!/bin/sh\n"):
-        raise BadInput(f"{where}: is no sdcupgrade that can carry a bundle", "name the one file of this or a later version")
+        raise BadInput(f"{where}: is no sdcupgrade that can carry a bundle", "name the one file of a later version")
     return header
 
 

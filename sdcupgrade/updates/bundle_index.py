@@ -32,7 +32,7 @@ INDEX_LIMIT = 16 << 20
 """Bytes; an index of 60 images has about 20,000."""
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-NAMES = re.compile(rf"spec\.json|manifests/{UUID}\.json|(?:images|gzbits)/{UUID}|trust/[A-Za-z0-9._%-]+")
+NAMES = re.compile(rf"spec\.json|manifests/{UUID}\.json|(?:images|gzbits)/{UUID}|trust/[A-Za-z0-9._%~-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 REMEDY = "copy the bundle again, or make it anew; nothing was touched"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sdcupgrade.errors import BadInput, Corrupt
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sdcupgrade.doors.files import Files
     from sdcupgrade.updates.source import Part
 
+    Describe = Callable[[Member, Program, tuple[Member, ...]], Index]
     Sign = Callable[[bytes], bytes]
 
 PROGRAM_LIMIT = 256 << 20
@@ -62,7 +64,7 @@ def _identity(file: BinaryIO, part: Part) -> tuple[str, str]:
     from sdcupgrade.doors.window import Window
 
     try:
-        with ZipFile(Window(file, part.offset, part.size)) as archive:  # type: ignore[arg-type]
+        with ZipFile(Window(file, part.offset, part.size)) as archive:
             damaged = archive.testzip()
             texts = [archive.read(f"site-packages/sdcupgrade/{name}.py") for name in ("__init__", "_build")]
     except (BadZipFile, KeyError) as why:
@@ -74,7 +76,8 @@ def _identity(file: BinaryIO, part: Part) -> tuple[str, str]:
 
 
 class Writer:
-    """Writes a bundle of *name* with the program of *carrier* to *file*, which is empty."""
+    """Writes a bundle of *name* with the program of *carrier* to *file*, which is empty. A context: one that is left
+    before :meth:`finish` leaves half a bundle and no complaint."""
 
     def __init__(self, file: BinaryIO, carrier: Carrier, name: str) -> None:
         from zipfile import ZipFile
@@ -87,6 +90,13 @@ class Writer:
         self._members: list[Member] = []
         self._archive = ZipFile(file, "w")
         self._archive.comment = b"0" * form.COMMENT
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(Exception):  # zipfile would end the archive later, in a file that is closed by then
+            self._archive.close()
 
     def add(self, name: str, size: int, given: Iterable[bytes]) -> Member:
         """Write a member of *size* bytes. Raises Corrupt when other than so many are given."""
@@ -102,7 +112,7 @@ class Writer:
         self._members.append(Member(name, offset, size, digest.hexdigest()))
         return self._members[-1]
 
-    def finish(self, files: Files, describe: Callable[[Member, Program, tuple[Member, ...]], Index], sign: Sign) -> Index:
+    def finish(self, files: Files, describe: Describe, sign: Sign) -> Index:
         """Index, signature (none when *sign* gives nothing), directory and program. *describe* makes the index."""
         index = describe(self.header, self._carrier.program, tuple(self._members))
         raw = pretty(index.to_json()).encode()

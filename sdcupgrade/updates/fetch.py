@@ -103,7 +103,7 @@ def _check_space(missing: Sequence[Wanted], into: str, files: Files) -> None:
     if missing and needed + SPARE > free:
         raise StorageError(
             f"{into} has {free >> 20} MiB free; the images need {needed >> 20} MiB and {SPARE >> 20} MiB to spare",
-            "free space there, then run sdcupgrade download again; nothing was changed",
+            "free space there, then type the same command again; nothing was changed",
         )
 
 
@@ -204,7 +204,7 @@ class _Job:
                 raise Unreachable(
                     f"image {one.uuid} ({one.name} {one.version}): gave up after {cuts} tries at {kept.size} of"
                     f" {one.size} bytes: {reason}",
-                    "what was fetched is kept; run sdcupgrade download again to go on",
+                    "what was fetched is kept; type the same command again to go on",
                 )
             self._pause(one, cuts, reason)
         self._finish(one, kept)
@@ -286,7 +286,7 @@ class _Job:
 
     def _check_stop(self, one: Wanted) -> None:
         if self.stop.is_set():
-            raise Interrupted(f"the download of {one.name} was stopped", "run sdcupgrade download again to go on")
+            raise Interrupted(f"the download of {one.name} was stopped", "type the same command again to go on")
 
     def _part(self, one: Wanted) -> str:
         return f"{self.into}/{one.uuid}.part"

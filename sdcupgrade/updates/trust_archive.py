@@ -46,11 +46,12 @@ def read_archive(data: bytes, where: str) -> dict[str, bytes]:
     try:
         with tarfile.open(fileobj=io.BytesIO(_unpacked(data, where)), mode="r:") as archive:
             for member in archive:
-                if not member.isreg() or not NAME.fullmatch(member.name) or member.name in files:
+                plain = member.isreg() and not member.issparse()  # a sparse one has as many zeros as it says
+                if not plain or not NAME.fullmatch(member.name) or member.name in files:
                     raise Corrupt(f"{where}: {member.name!r} has no place in an archive of metadata")
                 file = archive.extractfile(member)
                 files[member.name] = file.read() if file else b""
-    except tarfile.TarError as why:
+    except (tarfile.TarError, ValueError, OverflowError) as why:  # tarfile believes some numbers of a header
         raise Corrupt(f"{where}: not an archive of metadata: {why}") from why
     return files
 

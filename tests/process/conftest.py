@@ -82,13 +82,16 @@ def coal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 
 STAMP = "main-20261123T101500Z-g0123abc"
+TRUSTED = pathlib.Path(__file__).parent / "root.json"
+"""A root of trust whose keys nobody has any more."""
 
 
 @pytest.fixture(scope="session")
 def one_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The program as it is shipped, built from this checkout as it is now."""
     place = tmp_path_factory.mktemp("dist") / "sdcupgrade"
-    argv = [sys.executable, str(MOCKDC.parents[2] / "build" / "pyz.py"), "-o", str(place), "--stamp", STAMP]
+    argv = [sys.executable, str(MOCKDC.parents[2] / "build" / "pyz.py"), "-o", str(place), "--stamp", STAMP,
+            "--root", str(TRUSTED)]  # fmt: skip
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return place

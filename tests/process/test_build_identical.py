@@ -11,7 +11,7 @@ import sys
 import zipfile
 
 import pytest
-from conftest import STAMP
+from conftest import STAMP, TRUSTED
 from interpreters import supported
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -51,6 +51,7 @@ def test_two_builds_are_the_same_bytes(one_file: pathlib.Path, tmp_path: pathlib
             break
     again = tmp_path / "again"
     argv = [str(python), str(there / "build" / "pyz.py"), "-o", str(again), "--stamp", STAMP]
+    argv += ["--root", str(shutil.copy(TRUSTED, there))]
     env = {**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": "1", "PYTHONHASHSEED": "7",
            **({"PYTHONPATH": path} if path else {})}  # fmt: skip
     masked = ["sh", "-c", 'umask 077; exec "$@"', "sh", *argv]
@@ -81,6 +82,22 @@ def test_every_module_is_there_as_source_and_for_every_python(members: list[zipf
     assert {f"site-packages/{module}.py" for module in modules} <= names
     assert {f"{tag}/{module}.pyc" for tag in tags for module in modules} <= names
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_root_of_trust_is_beside_the_package_wherever_that_is_imported_from(one_file: pathlib.Path) -> None:
+    trees = ["site-packages", *[f"cpython-{major}{minor}" for major, minor in supported(needs=())]]
+    with zipfile.ZipFile(one_file) as archive:
+        assert {archive.read(f"{tree}/sdcupgrade/_root.json") for tree in trees} == {TRUSTED.read_bytes()}
+
+
+@pytest.mark.parametrize("change", [(b'"version":', b'"version": 1'), (b"{", b"")])
+def test_what_is_no_root_of_trust_is_not_put_in(tmp_path: pathlib.Path, change: tuple[bytes, bytes]) -> None:
+    (tmp_path / "root.json").write_bytes(TRUSTED.read_bytes().replace(*change, 1))
+    argv = [sys.executable, str(ROOT / "build" / "pyz.py"), "-o", str(tmp_path / "out"), "--stamp", STAMP]
+    done = subprocess.run([*argv, "--root", str(tmp_path / "root.json")], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"build: {tmp_path}/root.json: is no root of trust: ")
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_member_names_the_place_of_the_build(one_file: pathlib.Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import pytest
+from conftest import TRUSTED
 from interpreters import supported
 
 import sdcupgrade
@@ -92,6 +94,12 @@ def test_it_tells_where_it_really_is(one_file: pathlib.Path, tmp_path: pathlib.P
     assert told["file"] == str(one_file.resolve())
     assert told["buildstamp"] == "main-20261123T101500Z-g0123abc"
     assert len(told["bytecode"]) == len(PYTHONS)
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=lambda path: path.parts[-3])
+def test_every_python_finds_the_root_of_trust_inside(one_file: pathlib.Path, python: pathlib.Path) -> None:
+    told = json.loads(ran([one_file, "version", "-j"], SDCUPGRADE_PYTHON=str(python)).stdout)
+    assert told["root"] == {"version": 1, "sha256": hashlib.sha256(TRUSTED.read_bytes()).hexdigest()}
 
 
 @pytest.mark.parametrize("python", PYTHONS, ids=lambda path: path.name)

@@ -57,6 +57,10 @@ class FakePrograms:
             self.files.write(stdout_to, out.encode())
         return Completed(tuple(argv), status, out, err, 0.0)
 
+    def find(self, name: str) -> Optional[str]:
+        """See Runner."""
+        return f"/usr/bin/{name}" if name in self.programs else None
+
 
 def says(said: Said) -> Callable[[list[str], str], Said]:
     """A program that always says the same."""
@@ -79,6 +83,7 @@ class FakeWeb:
         self.services = services
         self.asked: list[str] = []
         self.headers: list[Mapping[str, str]] = []
+        self.date = ""
 
     def request(
         self,
@@ -98,7 +103,7 @@ class FakeWeb:
         sent = body.path.encode() if isinstance(body, FileBody) else body or b""
         status, value = self.services[base](f"{method} {url[len(base):]}", sent)
         raw = value if isinstance(value, bytes) else b"" if value is None else json.dumps(value).encode()
-        return Response(status, {}, raw)
+        return Response(status, {"date": self.date} if self.date else {}, raw)
 
     def stream(
         self, url: str, *, headers: Optional[Mapping[str, str]] = None, timeout_s: float = 30.0

@@ -217,3 +217,11 @@ def test_a_killed_holder_leaves_a_free_lock_with_its_name(files: RootedFiles, tm
     subprocess.run([sys.executable, "-c", code, str(pathlib.Path(__file__).parents[2]), str(tmp_path)], check=False)
     assert files.read("/lock") == b"the dead"
     assert not files.locked("/lock")
+
+
+def test_writable_looks_at_the_nearest_that_is_there(tmp_path: pathlib.Path) -> None:
+    files = RootedFiles(str(tmp_path))
+    (tmp_path / "file").touch(0o600)
+    assert (files.writable("/"), files.writable("/var/not/yet")) == (True, True)
+    assert not files.writable("/file/below")
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]

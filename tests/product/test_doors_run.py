@@ -168,3 +168,11 @@ def test_a_vanished_reader_does_not_kill_the_program(tmp_path: pathlib.Path) -> 
     process = subprocess.Popen([sys.executable, "-c", code, root, str(tmp_path)])
     assert (tmp_path / "done").read_text() == "whole\n"
     assert process.wait() == -signal.SIGKILL
+
+
+def test_a_program_is_found_where_it_would_be_run(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "vmadm").touch(0o755)
+    (tmp_path / "notes").touch(0o644)
+    runner = SubprocessRunner({"PATH": str(tmp_path)}, NullLog(), files_in(tmp_path))
+    assert runner.find("vmadm") == str(tmp_path / "vmadm")
+    assert (runner.find("notes"), runner.find("sh")) == (None, None)

@@ -216,6 +216,25 @@ def test_a_broken_archive() -> None:
             read_archive(data, "here")
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": str(1 << 50), "GNU.sparse.map": "0,0"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+        {"size": "9" * 40},
+    ],
+)
+def test_an_archive_whose_headers_claim_anything(claims: dict[str, str]) -> None:
+    """A sparse file has as many zeros as it says, in a handful of bytes."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("timestamp.json")
+        info.size, info.pax_headers = 350, claims
+        archive.addfile(info, io.BytesIO(b"0" * 350))
+    with pytest.raises(Corrupt):
+        read_archive(out.getvalue(), "here")
+
+
 def test_an_archive_with_the_same_file_twice() -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as archive:

@@ -38,6 +38,15 @@ def test_a_build_tells_its_stamp() -> None:
     assert json.loads(version.told(as_json=True))["bytecode"] == ["3.9.18"]
 
 
+def test_the_root_of_trust_inside_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert version.to_json()["root"] is None
+    monkeypatch.setattr(version, "baked_root", lambda: b'{"signed":{"version":7}}')
+    assert version.to_json()["root"] == {
+        "version": 7,
+        "sha256": "629f9888cf91bdcb49eaa79491289bac67eeb5bd62503e74a4e1a289059b52a4",
+    }
+
+
 @pytest.mark.parametrize("words", ["--version", "-V", "version"])
 def test_anybody_may_ask(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)

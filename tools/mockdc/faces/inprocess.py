@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Optional, Union
 from mockdc.apis.web import FileBody as SentFile
 from mockdc.apis.web import Request
 from mockdc.apis.web import Response as Answer
+from mockdc.commands import PROGRAMS
 from mockdc.core import faults
 from mockdc.core.clock import TimeUp, VirtualClock
 from mockdc.faces import dispatch
@@ -24,6 +25,7 @@ from sdcupgrade.doors import Doors
 from sdcupgrade.doors.files import RootedFiles, Target
 from sdcupgrade.doors.http import FileBody, Response
 from sdcupgrade.doors.run import Completed
+from sdcupgrade.doors.window import Window
 from sdcupgrade.errors import CommandFailed, StorageError, Unreachable
 
 if TYPE_CHECKING:
@@ -131,6 +133,10 @@ class BoxRunner:
         texts = [data.decode("utf-8", "surrogateescape") for data in (out, err)]
         return Completed(tuple(argv), status, texts[0], texts[1], round(self.clock.now() - started, 3))
 
+    def find(self, name: str) -> Optional[str]:
+        """See Runner."""
+        return f"/usr/bin/{name}" if name in PROGRAMS else None
+
 
 class BoxHttp:
     """Requests to the datacenter's services by name or admin address, or, *outside*, to the updates server."""
@@ -177,7 +183,8 @@ class BoxHttp:
         with contextlib.ExitStack() as stack:
             sent: Union[bytes, BinaryIO] = b""
             if isinstance(body, FileBody):
-                sent = stack.enter_context(self.files.open_read(body.path))
+                file = stack.enter_context(self.files.open_read(body.path))
+                sent = stack.enter_context(io.BufferedReader(Window(file, body.offset, body.size)))
             elif body is not None:
                 sent = body
             request = Request.make(method, target, dict(headers or {}), sent)
