@@ -28,12 +28,12 @@ def git(root: pathlib.Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-def stamp_of(root: pathlib.Path) -> str:
-    """The buildstamp of a checkout. Raises NoStamp."""
+def stamp_of(root: pathlib.Path, inputs: tuple[str, ...] = INPUTS) -> str:
+    """The buildstamp of a checkout, dirty when *inputs* (empty: anything) differ. Raises NoStamp."""
     branch = re.sub(r"[^A-Za-z0-9._-]+|^-+|-+$", "_", git(root, "rev-parse", "--abbrev-ref", "HEAD"))
     commit, seconds = git(root, "log", "-1", "--format=%H %ct").split()
     when = datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc)
-    dirty = "-dirty" if git(root, "status", "--porcelain", "--", *INPUTS) else ""
+    dirty = "-dirty" if git(root, "status", "--porcelain", "--", *inputs) else ""
     return f"{branch}-{when:%Y%m%dT%H%M%SZ}-g{commit[:7]}{dirty}"
 
 

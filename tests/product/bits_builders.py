@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import tarfile
+from typing import Optional
 
 from sdcupgrade.bits.folders import destination_of, folder_of
-from sdcupgrade.bits.manifest import Entry, Kind, Manifest
+from sdcupgrade.bits.manifest import NAME, Entry, Kind, Manifest
 
 
 def entry(path: str, kind: Kind = Kind.FILE, data: bytes = b"", **more: object) -> Entry:
@@ -51,3 +55,43 @@ def small() -> Manifest:
         link("gzbits/tools/bin/sdc-y", "sdc-x"),
         folder("gzbits/tools/lib", on=("hn",)),
     )
+
+
+SMALL_DATA = {
+    "gzbits/default/user-script.common": b"#!/usr/bin/bash\n",
+    "gzbits/scripts/joysetup.sh": b"#!/usr/bin/bash\n",
+    "gzbits/tools/bin/sdc-x": b"#!/usr/bin/sh\nexit 0\n",
+}
+
+KINDS = {Kind.FILE: tarfile.REGTYPE, Kind.DIR: tarfile.DIRTYPE, Kind.LINK: tarfile.SYMTYPE}
+
+Member = tuple[tarfile.TarInfo, bytes]
+
+
+def member(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, mode: int = 0o644, target: str = "") -> Member:
+    """A member of a tar, of any kind."""
+    info = tarfile.TarInfo(name)
+    info.type, info.mode, info.linkname, info.size = kind, mode, target, len(data)
+    return info, data
+
+
+def members_of(one: Manifest, data: dict[str, bytes]) -> list[Member]:
+    """What the manifest says."""
+    return [
+        member(item.path, data.get(item.path, b""), KINDS[item.kind], item.mode, item.target) for item in one.entries
+    ]
+
+
+def tar_of(members: list[Member]) -> bytes:
+    """A tar, whatever they are."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for info, data in members:
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def tarball(one: Manifest, members: Optional[list[Member]] = None) -> bytes:
+    """A gzbits tarball of *members*, by default those that the manifest of :func:`small` promises."""
+    head = member(NAME, one.text().encode())
+    return gzip.compress(tar_of([head, *(members_of(one, SMALL_DATA) if members is None else members)]), 6, mtime=0)
