@@ -4,13 +4,13 @@ Three phases, each announced in the journal before it begins:
 
     begin      files go into ``.gzbits`` at the top of their file system, and what they will replace is kept; nothing in
                use has changed, and after a crash here the staging is thrown away
-    swapping   from here on ``transaction-DIGEST.json`` says what every path was and shall be; each one is renamed into place,
-               or removed. After a crash every path is compared with that, and what is left is done; or undone, by another
-               transaction
+    swapping   from here on ``transaction-DIGEST.json`` says what every path was and shall be; each one is renamed into
+               place, or removed. After a crash every path is compared with that, and what is left is done; or undone,
+               by another transaction
     done       what is installed, and what was before, is written down
 
 The disk is waited for once a phase and not once a file: everything staged is on it before ``swapping`` is, everything
-put in place before ``done`` is. ZFS writes renames in their order, so a power cut in between leaves a beginning of them.
+put in place before ``done`` is. ZFS writes renames in their order, so a power cut leaves a beginning of them.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ class Swap:
         for path in paths:
             after = self._after(path)
             mode = None if path.startswith(KEY) else after.mode
-            self.doors.files.put(self.staged(path), _pieces(self.doors.files, first) if first else pieces, mode, after.owner)
+            source = _pieces(self.doors.files, first) if first else pieces
+            self.doors.files.put(self.staged(path), source, mode, after.owner)
             first = first or self.staged(path)
 
     def contents(self) -> dict[str, list[str]]:
@@ -218,11 +219,12 @@ class Swap:
             return
         there = files.look(path)
         if there is not None and (there.kind == DIR) != (after.kind == DIR):
-            # the one case in which a path is gone for an instant: nothing can be renamed over a folder, or a folder over
-            # anything
+            # the one case in which a path is gone for an instant: nothing can be renamed over a folder, nor a folder
+            # over anything
             if there.kind == DIR and not files.drop_folder(path):
                 raise StepFailed(f"{path}: something was put into this folder meanwhile", LOST)
-            files.remove(path) if there.kind != DIR else None
+            if there.kind != DIR:
+                files.remove(path)
         if after.kind == DIR:
             files.put_folder(path, None if change.path.startswith(KEY) else after.mode, after.owner)
         else:

@@ -142,7 +142,7 @@ def _signed_file(site: Site, word: str, part: Part, digest: str, asked: Optional
 def _unsigned(site: Site, what: str) -> None:
     """Raises Untrusted where nothing unsigned is wanted."""
     if site.wanted.require_signed:
-        raise Untrusted(f"{what} is unsigned", "nothing was changed; take one that is signed, or leave --require-signed")
+        raise Untrusted(f"{what} is unsigned", "nothing was changed; --require-signed asks for a signed one")
     site.note(NAME, f"{what} is unsigned: its bytes are what its manifest says, and nobody vouches for that")
 
 

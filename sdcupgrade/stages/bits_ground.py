@@ -61,8 +61,8 @@ class Ground:
 
     # --- the way into the sdc zone ------------------------------------------------------------------------------------
     def refresh_link(self) -> None:
-        """Let ``/opt/smartdc/sdc`` lead into the sdc zone that runs, without a moment in which it leads nowhere. Says so
-        and leaves it where no sdc zone runs."""
+        """Let ``/opt/smartdc/sdc`` lead into the sdc zone that runs, without a moment in which it leads nowhere. Where
+        none runs it is left, and that is said."""
         zone = self._sdc_zone()
         if zone is None:
             self.site.note("sdc", f"no sdc zone runs on this headnode; {SDC_LINK} was left as it is")
