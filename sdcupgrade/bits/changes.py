@@ -193,7 +193,7 @@ def _refuse_blocked(change: Change, disk: Disk, changes: Mapping[str, Change]) -
 def foreign(disk: Disk, folders: Collection[str], ours: Collection[str]) -> tuple[str, ...]:
     """What is in *folders* and is not of *ours*, save what others are known to keep there."""
     others = {f"{folder.below}/{name}" for folder in FOLDERS for name in folder.never}
-    there = (child(folder, name) for folder in folders for name in disk.names.get(folder, ()) if name not in (STAGING, STAGING_BACK))
+    there = (child(folder, name) for folder in folders for name in disk.names.get(folder, ()))
     return tuple(sorted(path for path in there if path not in ours and path not in others))
 
 

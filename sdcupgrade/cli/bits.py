@@ -79,7 +79,7 @@ def _diff_json(found: Difference) -> dict[str, object]:
 
 def _diff_lines(found: Difference) -> Iterator[str]:
     """For people: destination after destination."""
-    yield f"{found.installed.name}, in place of {found.before.name if found.before else 'nothing of ours'}"
+    yield _heading(found)
     for destination, rows in _by_destination(found):
         yield f"{destination}: {words.plural(len(rows), 'change')}"
         yield Table(DIFF_COLUMNS, DIFF_COLUMNS, rows).render(header=False).rstrip("\n")
@@ -88,6 +88,10 @@ def _diff_lines(found: Difference) -> Iterator[str]:
     yield from _foreign_lines(found.foreign)
     for path in found.kept:
         yield f"Stays: {path}, for there is something foreign in it"
+
+
+def _heading(found: Difference) -> str:
+    return f"{found.installed.name}, in place of {found.before.name if found.before else 'nothing of ours'}"
 
 
 def _by_destination(found: Difference) -> Iterator[tuple[str, list[dict[str, str]]]]:
@@ -124,7 +128,8 @@ def _foreign_lines(paths: tuple[str, ...]) -> Iterator[str]:
 def _say_foreign(session: Session, paths: tuple[str, ...]) -> None:
     """How many; ``verify -j`` and ``diff`` name them."""
     if paths:
-        session.say(f"Foreign, kept: {words.plural(len(paths), 'path')}, such as {paths[0]} (gzbits verify -j names all)")
+        many = words.plural(len(paths), "path")
+        session.say(f"Foreign, kept: {many}, such as {paths[0]} (gzbits verify -j names all)")
 
 
 def gzbits_apply_arguments(parser: ArgumentParser) -> None:
@@ -139,7 +144,7 @@ def gzbits_apply(session: Session, options: Namespace) -> int:
 
     def show(found: Difference) -> None:
         if found.changes:
-            session.say(f"{found.installed.name}, in place of {found.before.name if found.before else 'nothing of ours'}")
+            session.say(_heading(found))
             for destination, rows in _by_destination(found):
                 kinds = [row["change"] for row in rows]
                 told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))

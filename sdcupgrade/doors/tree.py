@@ -93,10 +93,10 @@ class RootedTree:
 
     def scan(self, folder: str) -> dict[str, Seen]:
         found: dict[str, Seen] = {}
-        with explained("read", folder), suppress(FileNotFoundError, NotADirectoryError):
-            with os.scandir(self.real(folder)) as entries:
-                for entry in entries:
-                    found[entry.name] = _seen(entry.path, entry.stat(follow_symlinks=False))
+        missing = suppress(FileNotFoundError, NotADirectoryError)
+        with explained("read", folder), missing, os.scandir(self.real(folder)) as entries:
+            for entry in entries:
+                found[entry.name] = _seen(entry.path, entry.stat(follow_symlinks=False))
         return found
 
     def digest(self, path: str) -> str:

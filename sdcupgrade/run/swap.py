@@ -78,6 +78,11 @@ def last(journal: Journal) -> Optional[Entry]:
     return None
 
 
+def says_key(entry: Optional[Entry]) -> bool:
+    """Whether a line of the journal is about a transaction that has to do with the boot key."""
+    return entry is not None and entry.fields.get("key") is True
+
+
 def kept_path(sha256: str) -> str:
     """Where a replaced file is kept."""
     return f"{KEPT}/{sha256}"
@@ -194,7 +199,8 @@ class Swap:
         text = self.transaction.text().encode()
         digest = hashlib.sha256(text).hexdigest()
         self.doors.files.write(_document(digest), text)
-        self.journal.append("swapping", command=self.transaction.command, sha256=digest, key=bool(on_key))
+        key = bool(on_key) or says_key(last(self.journal))
+        self.journal.append("swapping", command=self.transaction.command, sha256=digest, key=key)
 
     def _is_file(self, path: str) -> bool:
         after = self.transaction.changes[self._number[path]].after
@@ -266,7 +272,8 @@ class Swap:
             self._write_installed()
         if transaction.ending is Ending.ROLLED_BACK:
             files.remove(PREVIOUS)
-        clear(files, self.place, self._roots)
+        key = says_key(last(self.journal))
+        clear(files, self.place, [root for root in ROOTS if key or root != KEY])
         self.journal.append("done", command=transaction.command, ending=transaction.ending.value)
         _forget(files)
 

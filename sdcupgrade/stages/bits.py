@@ -211,7 +211,7 @@ def _settle(site: Site, ground: Ground, journal: Journal) -> Optional[Transactio
         return None
     command = str(entry.fields.get("command"))
     if entry.event == "begin":
-        _throw_away(site, ground, journal, entry.fields.get("key") is True, "cut off")
+        _throw_away(site, ground, journal, swap.says_key(entry), "cut off")
         site.note(command, f"{command} was cut off at {entry.time} before it had changed anything")
         return None
     transaction = swap.open_transaction(site.doors.files, entry)

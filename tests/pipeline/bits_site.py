@@ -16,9 +16,9 @@ from site_in_a_box import Site
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "product"))
 
-import bits_builders as builders  # noqa: E402  (the path comes first)
+import bits_builders as builders
 
-from sdcupgrade.bits.manifest import NAME, Entry, Kind, Manifest  # noqa: E402
+from sdcupgrade.bits.manifest import NAME, Entry, Kind, Manifest
 
 CORE = ("sdc", "sapi", "binder", "imgapi")
 Snapshot = dict[str, tuple[str, int, Union[str, bytes]]]

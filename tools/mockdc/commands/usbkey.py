@@ -73,8 +73,8 @@ class Key:
 
 
 def fold(folder: pathlib.Path) -> None:
-    """Lower every name; of two that become the same the later wins, as writing over it would. What FAT cannot hold goes:
-    links and modes."""
+    """Lower every name; of two that become the same the later wins, as writing over it would. Links and modes, which
+    FAT cannot hold, go."""
     for place in sorted(folder.rglob("*"), key=lambda path: -len(path.parts)):
         if place.is_symlink():
             place.unlink()

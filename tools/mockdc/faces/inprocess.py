@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Optional, Union
 from mockdc.apis.web import FileBody as SentFile
 from mockdc.apis.web import Request
 from mockdc.apis.web import Response as Answer
-from mockdc.commands import usbkey
-from mockdc.commands import PROGRAMS
+from mockdc.commands import PROGRAMS, usbkey
 from mockdc.core import faults
 from mockdc.core.clock import TimeUp, VirtualClock
 from mockdc.faces import dispatch
