@@ -6,7 +6,6 @@ the key is mounted. A key is FAT: nothing on it has a mode, an owner, or is a li
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass, field
 
 from sdcupgrade.bits.folders import FOLDERS, HEADNODE
@@ -86,7 +85,9 @@ class Changes:
 
 def root_of(path: str) -> str:
     """Which of :data:`ROOTS` a path is below."""
-    return next(root for root in ROOTS if path.startswith(KEY if root == KEY else f"{root}/"))
+    if path.startswith(KEY):
+        return KEY
+    return ROOTS[0] if path.startswith(f"{ROOTS[0]}/") else ROOTS[2]
 
 
 def under(root: str, name: str) -> str:
@@ -101,10 +102,10 @@ def child(folder: str, name: str) -> str:
 
 def parent(path: str) -> str:
     """The folder of a path; a root has none."""
-    if path in ROOTS:
-        return ""
-    above = posixpath.dirname(path)
-    return above or (KEY if path.startswith(KEY) else "")
+    above, slash, _ = path.rpartition("/")
+    if slash:
+        return above if path not in ROOTS else ""
+    return KEY if path != KEY and path.startswith(KEY) else ""
 
 
 def places(entry: Entry) -> tuple[str, ...]:

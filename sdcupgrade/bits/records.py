@@ -5,10 +5,10 @@ what is being changed right now. Pure: reading and writing JSON.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sdcupgrade.bits.changes import Change, Thing
-from sdcupgrade.bits.manifest import Manifest, manifest_of
+from sdcupgrade.bits.manifest import Entry, Kind, Manifest
 from sdcupgrade.errors import BadInput
 from sdcupgrade.jsonvalue import Record, dumps, loads
 
@@ -53,26 +53,31 @@ class Installed:
     def read(value: Json, where: str) -> Installed:
         """Raises BadInput."""
         record = _record(value, where)
-        manifest = manifest_of(record.value.get("manifest"), f"{where}.manifest")
+        manifest = _manifest(record.record("manifest"))
         image, sha256, since = record.text("image"), record.text("sha256"), record.text("since")
         return Installed(manifest, image, sha256, record.flag("signed"), since)
 
 
 @dataclass(frozen=True)
 class Previous:
-    """What the last apply found, for a rollback: *installed* (None: nothing that we had put there), and every path that
-    it changed. *transaction* is the digest of that apply."""
+    """What the last apply found, for a rollback: what was installed, as it was written (None: nothing that we had put
+    there), and every path that it changed. *transaction* is the digest of that apply."""
 
     transaction: str
-    installed: Optional[Installed]
+    written: Json
     changes: tuple[Change, ...]
+
+    @property
+    def installed(self) -> Optional[Installed]:
+        """What was installed. Raises BadInput."""
+        return None if self.written is None else Installed.read(self.written, "previous.json")
 
     def to_json(self) -> dict[str, Json]:
         """As it is written."""
         return {
             "schema": SCHEMA,
             "transaction": self.transaction,
-            "installed": self.installed.to_json() if self.installed else None,
+            "installed": self.written,
             "changes": _changes_json(self.changes),
         }
 
@@ -80,7 +85,7 @@ class Previous:
     def read(value: Json, where: str) -> Previous:
         """Raises BadInput."""
         record = _record(value, where)
-        return Previous(record.text("transaction"), _installed(record), _changes(record))
+        return Previous(record.text("transaction"), record.value.get("installed"), _changes(record))
 
 
 class Ending(enum.Enum):
@@ -126,10 +131,6 @@ class Transaction:
         ending = endings[record.text("ending")]
         return Transaction(record.text("command"), ending, _installed(record), _changes(record))
 
-    def inverse(self) -> tuple[dict[str, Thing], frozenset[str]]:
-        """What a site must have, and not have, to be as before."""
-        return before(self.changes)
-
 
 def before(changes: tuple[Change, ...]) -> tuple[dict[str, Thing], frozenset[str]]:
     """What there was before *changes*, and which of their paths were not there."""
@@ -137,16 +138,35 @@ def before(changes: tuple[Change, ...]) -> tuple[dict[str, Thing], frozenset[str
     return want, frozenset(change.path for change in changes if change.before is None)
 
 
-def since(installed: Installed, when: str) -> Installed:
-    """The same, installed at another time."""
-    return replace(installed, since=when)
-
-
 def _record(value: Json, where: str) -> Record:
     record = Record(value, where, BadInput, HINT)
     if record.number("schema", 0) != SCHEMA:
         raise record.fail("schema", f"this sdcupgrade reads {SCHEMA}")
     return record
+
+
+def _manifest(record: Record) -> Manifest:
+    """A manifest that was judged when its tarball was, and has been in our keeping since."""
+    kinds = {kind.value: kind for kind in Kind}
+    entries = []
+    for row in record.records("entries"):
+        kind, mode = kinds.get(row.text("kind")), row.text("mode")
+        if kind is None or not mode or set(mode) - set("01234567"):
+            raise row.fail("kind" if kind is None else "mode", "not a word that is known here")
+        entries.append(
+            Entry(
+                row.text("path"),
+                kind,
+                row.text("destination"),
+                row.texts("on"),
+                int(mode, 8),
+                row.number("size", 0),
+                row.text_or("sha256", "") or "",
+                row.text_or("target", "") or "",
+                row.flag("key"),
+            )
+        )
+    return Manifest(record.text("version"), record.text("buildstamp"), tuple(entries))
 
 
 def _installed(record: Record) -> Optional[Installed]:

@@ -19,7 +19,7 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sdcupgrade.bits.changes import KEY, ROOTS, STAGING, STAGING_BACK, root_of, under
+from sdcupgrade.bits.changes import KEY, ROOTS, STAGING, STAGING_BACK, parent, root_of, under
 from sdcupgrade.bits.records import Ending, Installed, Previous, Transaction
 from sdcupgrade.bits.rules import DIR, FILE, LINK
 from sdcupgrade.errors import BadInput, Corrupt, NoInput, StepFailed, StorageError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sdcupgrade.bits.changes import Change, Thing
     from sdcupgrade.doors import Doors
     from sdcupgrade.doors.files import Files
+    from sdcupgrade.jsonvalue import Json
     from sdcupgrade.run.state import Entry
 
     Place = Callable[[str], str]
@@ -56,15 +57,20 @@ LOST = "go back: sdcupgrade gzbits rollback"
 
 def read_installed(files: Files) -> Optional[Installed]:
     """What is installed; None for nothing of ours. Raises BadInput."""
-    with suppress(NoInput):
-        return Installed.read(loads(files.read(INSTALLED), INSTALLED, BadInput), INSTALLED)
-    return None
+    value = _read(files, INSTALLED)
+    return None if value is None else Installed.read(value, INSTALLED)
 
 
 def read_previous(files: Files) -> Optional[Previous]:
     """What a rollback goes back to; None for nothing. Raises BadInput."""
+    value = _read(files, PREVIOUS)
+    return None if value is None else Previous.read(value, PREVIOUS)
+
+
+def _read(files: Files, path: str) -> Json:
+    """A document of ours; None when it is not there."""
     with suppress(NoInput):
-        return Previous.read(loads(files.read(PREVIOUS), PREVIOUS, BadInput), PREVIOUS)
+        return loads(files.read(path), path, BadInput)
     return None
 
 
@@ -188,7 +194,7 @@ class Swap:
             if size and size + SPARE > free:
                 raise StorageError(
                     f"{where} has {free >> 20} MiB free, and {(size + SPARE) >> 20} MiB are needed",
-                    "free space there, then type the same command again; nothing was changed",
+                    "free space there, then type the same command again",
                 )
 
     # --- putting in place ---------------------------------------------------------------------------------------------
@@ -211,7 +217,7 @@ class Swap:
         for change in self.transaction.changes:
             self._perform(change)
         on_key = [change.path for change in self.transaction.changes if change.path.startswith(KEY)]
-        self.doors.files.sync(self.place(path) for path in on_key if self._is_file(path))
+        self.doors.files.sync(sorted({self.place(parent(path)) for path in on_key}))
 
     def _perform(self, change: Change) -> None:
         files, path, after = self.doors.files, self.place(change.path), change.after
@@ -266,7 +272,7 @@ class Swap:
         if transaction.ending is Ending.APPLIED:
             previous = read_previous(files)
             if previous is None or previous.transaction != digest:
-                kept = Previous(digest, read_installed(files), transaction.changes)
+                kept = Previous(digest, _read(files, INSTALLED), transaction.changes)
                 files.write(PREVIOUS, (dumps(kept.to_json()) + "\n").encode())
         if transaction.ending in (Ending.APPLIED, Ending.ROLLED_BACK):
             self._write_installed()
@@ -275,7 +281,7 @@ class Swap:
         key = says_key(last(self.journal))
         clear(files, self.place, [root for root in ROOTS if key or root != KEY])
         self.journal.append("done", command=transaction.command, ending=transaction.ending.value)
-        _forget(files)
+        forget(files)
 
     def _write_installed(self) -> None:
         if self.transaction.installed is None:
@@ -299,8 +305,8 @@ def clear(files: Files, place: Place, roots: Iterable[str]) -> None:
             files.drop_folder(folder)
 
 
-def _forget(files: Files) -> None:
-    """Remove what was kept and nothing goes back to any more, and what transactions said."""
+def forget(files: Files) -> None:
+    """Remove what was kept and nothing goes back to any more, and what transactions said; only when none is open."""
     previous = read_previous(files)
     used = {change.before.sha256 for change in previous.changes if change.before} if previous else set()
     for name in files.scan(KEPT):
@@ -309,6 +315,12 @@ def _forget(files: Files) -> None:
     for name in files.scan(FOLDER):
         if name.startswith(_DOCUMENT):
             files.remove(f"{FOLDER}/{name}")
+
+
+def tidy(files: Files) -> None:
+    """Do what a run left undone that ended between its last word and this."""
+    if any(name.startswith(_DOCUMENT) for name in files.scan(FOLDER)):
+        forget(files)
 
 
 def _document(digest: str) -> str:

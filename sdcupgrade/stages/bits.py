@@ -208,6 +208,7 @@ def _settle(site: Site, ground: Ground, journal: Journal) -> Optional[Transactio
     completed."""
     entry = swap.last(journal)
     if entry is None:
+        swap.tidy(site.doors.files)
         return None
     command = str(entry.fields.get("command"))
     if entry.event == "begin":
@@ -223,6 +224,7 @@ def _settle(site: Site, ground: Ground, journal: Journal) -> Optional[Transactio
 def _throw_away(site: Site, ground: Ground, journal: Journal, key: bool, why: str) -> None:
     swap.clear(site.doors.files, ground.place, [root for root in ROOTS if key or root != KEY])
     journal.append("abandoned", message=why)
+    swap.forget(site.doors.files)
 
 
 def _transact(
