@@ -41,14 +41,14 @@ class BootKey:
         return self._at
 
     def put_back(self) -> str:
-        """Unmount it if it was found so; what is wrong, empty when nothing is. The work is done by then."""
-        if not self._at:
-            return ""
+        """Unmount it if it was found so, now or by a run that was cut off; what is wrong, empty when nothing is. The
+        work is done by then."""
         self._at = ""
         if not self.doors.files.exists(self.note):
             return ""
         try:
-            self._unmount()
+            if self._mounted():
+                self._unmount()
         except SdcupgradeError as why:
             return f"the boot key could not be unmounted: {why.message}; do it by hand: sdc-usbkey unmount"
         self.doors.files.remove(self.note)

@@ -105,6 +105,7 @@ class Swap:
     transaction: Transaction
     fresh: bool = True
     _number: dict[str, int] = field(default_factory=dict, init=False)
+    _digest: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         self._number = {change.path: number for number, change in enumerate(self.transaction.changes)}
@@ -203,10 +204,10 @@ class Swap:
         on_key = [change.path for change in self.transaction.changes if change.path.startswith(KEY)]
         self.doors.files.sync(self.staged(path) for path in on_key if self._is_file(path))
         text = self.transaction.text().encode()
-        digest = hashlib.sha256(text).hexdigest()
-        self.doors.files.write(_document(digest), text)
+        self._digest = hashlib.sha256(text).hexdigest()
+        self.doors.files.write(_document(self._digest), text)
         key = bool(on_key) or says_key(last(self.journal))
-        self.journal.append("swapping", command=self.transaction.command, sha256=digest, key=key)
+        self.journal.append("swapping", command=self.transaction.command, sha256=self._digest, key=key)
 
     def _is_file(self, path: str) -> bool:
         after = self.transaction.changes[self._number[path]].after
@@ -268,7 +269,7 @@ class Swap:
     def finish(self) -> None:
         """Write down what is installed, and forget what is no longer needed. May be done twice."""
         files, transaction = self.doors.files, self.transaction
-        digest = digest_of(transaction)
+        digest = self._digest or digest_of(transaction)
         if transaction.ending is Ending.APPLIED:
             previous = read_previous(files)
             if previous is None or previous.transaction != digest:

@@ -75,18 +75,35 @@ def apply(site: Site, word: str, show: Show, channel: Optional[str] = None) -> D
     with _at_work(site, APPLY) as (ground, journal):
         _settle(site, ground, journal)
         found = find(site, word, channel)
-        with opened(site, found) as tarball:
-            there = difference(site, ground, found, tarball.manifest)
-            show(there)
-            if not there.nothing:
-                site.confirm(f"Put {there.installed.name} in place?")
-                ending = Ending.REPAIRED if _same(there) else Ending.APPLIED
-                transaction = Transaction(APPLY, ending, there.installed, there.changes)
-                _transact(site, ground, journal, transaction, lambda work: _put_members(work, tarball))
-            else:
-                ground.refresh_link()
+        there = _known(site, ground, found)
+        if there is None or not there.nothing:
+            there = _put_in_place(site, ground, journal, found, show)
+        else:
+            ground.refresh_link()
         forget_downloads(site)
         return Done(APPLY, there.changes, there.installed, there.foreign)
+
+
+def _known(site: Site, ground: Ground, found: Found) -> Optional[Difference]:
+    """The difference to a tarball that is installed already, whose manifest need not be read again; None for others."""
+    installed = swap.read_installed(site.doors.files)
+    if installed is None or installed.sha256 != found.sha256:
+        return None
+    return difference(site, ground, found, installed.manifest)
+
+
+def _put_in_place(site: Site, ground: Ground, journal: Journal, found: Found, show: Show) -> Difference:
+    with opened(site, found) as tarball:
+        there = difference(site, ground, found, tarball.manifest)
+        show(there)
+        if not there.nothing:
+            site.confirm(f"Put {there.installed.name} in place?")
+            ending = Ending.REPAIRED if _same(there) else Ending.APPLIED
+            transaction = Transaction(APPLY, ending, there.installed, there.changes)
+            _transact(site, ground, journal, transaction, lambda work: _put_members(work, tarball))
+        else:
+            ground.refresh_link()
+        return there
 
 
 def _same(there: Difference) -> bool:
