@@ -10,10 +10,10 @@ INPUTS := $(shell find sdcupgrade build -name __pycache__ -prune -o -print) tool
 # the root of trust inside the one file: make pyz ROOT=FILE; without it build/root.json, if there is one
 ROOT   :=
 
-.PHONY: pyz demo test lint types unit interpreters bench clean ALWAYS
+.PHONY: pyz gzbits demo test lint types unit interpreters bench clean ALWAYS
 
-demo:  ## upgrade a whole datacenter in a box, and roll one service back; needs no package
-	@$(PYTHON) tools/demo.py
+demo: $(STAMP)  ## the one file at work on a datacenter in a box: self-update, upgrades, a rollback, and no network
+	@$(VENV)/bin/python tools/demo.py
 
 pyz: dist/sdcupgrade  ## the one file; quick when nothing has changed
 
@@ -23,6 +23,9 @@ dist/sdcupgrade: $(STAMP) $(INPUTS) $(ROOT) .scratch/root
 .scratch/root: ALWAYS  # changes when another ROOT is named
 	@mkdir -p .scratch
 	@echo '$(ROOT)' | cmp -s - $@ || echo '$(ROOT)' > $@
+
+gzbits:  ## the bits of the global zone, as a tarball with its image manifest; needs no package
+	@$(PYTHON) build/gzbits.py
 
 test: lint types unit interpreters  ## everything that must hold
 

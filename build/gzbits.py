@@ -96,7 +96,7 @@ def image_manifest(tarball: pathlib.Path, identity: Identity) -> dict[str, objec
         "version": identity.version,
         "state": "active",
         "disabled": False,
-        "public": True,
+        "public": False,
         **published,
         "type": "other",
         "os": "other",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sdcupgrade.jsonvalue import Json
+
 
 def main() -> int:
     """Run the command line; the exit status."""
@@ -15,7 +19,7 @@ def main() -> int:
         # for anybody, anywhere: it needs no root and opens no log
         from sdcupgrade.version import told
 
-        print(told(as_json=len(words) > 1))
+        print(told(as_json=True, **_installed()) if len(words) > 1 else told(as_json=False))
         return 0
     if words in ([], ["--help"], ["-h"], ["help"]):
         from sdcupgrade.cli.commands import overview
@@ -25,6 +29,13 @@ def main() -> int:
     from sdcupgrade.cli.main import run
 
     return run(words)
+
+
+def _installed() -> dict[str, Json]:
+    from sdcupgrade.doors.real import environment, real_files
+    from sdcupgrade.run import installed
+
+    return installed.told(real_files(environment()))
 
 
 if __name__ == "__main__":

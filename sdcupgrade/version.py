@@ -36,6 +36,11 @@ def committed() -> float:
     return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc).timestamp() if found else 0.0
 
 
+def stamp() -> str:
+    """The buildstamp; empty for a checkout."""
+    return str(STAMP)
+
+
 def archive() -> Optional[str]:
     """The real path of the one file that this process runs from; None when it runs from a checkout."""
     path = getattr(__spec__.loader, "archive", None)
@@ -69,8 +74,9 @@ def _root_told() -> Optional[dict[str, Json]]:
     return {"version": json.loads(root)["signed"]["version"], "sha256": sha256(root).hexdigest()}
 
 
-def to_json() -> dict[str, Json]:
-    """For ``version -j``; *bytecode* names the Pythons that the file has byte code for, *root* is its root of trust."""
+def to_json(**more: Json) -> dict[str, Json]:
+    """For ``version -j``; *bytecode* names the Pythons that the file has byte code for, *root* is its root of trust.
+    *more* is added."""
     return {
         "version": __version__,
         "buildstamp": STAMP or None,
@@ -79,13 +85,14 @@ def to_json() -> dict[str, Json]:
         "root": _root_told(),
         "python": ".".join(map(str, sys.version_info[:3])),
         "interpreter": sys.executable,
+        **more,
     }
 
 
-def told(as_json: bool) -> str:
+def told(as_json: bool, **more: Json) -> str:
     """What ``sdcupgrade version`` says, without the end of the line."""
     if not as_json:
         return f"sdcupgrade {identity()}"
     from sdcupgrade.jsonvalue import pretty
 
-    return pretty(to_json()).rstrip("\n")
+    return pretty(to_json(**more)).rstrip("\n")

@@ -1,18 +1,22 @@
 """The product at work, from nothing: ``make demo``.
 
-Brings up a datacenter in a box and upgrades it twice with ``sdcupgrade`` as an operator would, each command a process
-of its own over real commands and HTTP: first the customer's own example spec, then one that names every service that
-needs no special procedure. Then one service is rolled back. Everything happens below a temporary folder; nothing is
-installed. Ended early (Ctrl-C, SIGTERM, SIGHUP) it takes the box down and removes the folder, too.
+Holds a small key ceremony and builds the one file twice: an older version, which is dropped onto a datacenter in a box
+and installs itself, and this one, which is signed and published there. The old one then runs the customer's own spec,
+and updates itself first. Everything else follows as an operator would type it, each command a process of its own over
+real commands and HTTP: every service that needs no special procedure, and one of them rolled back. Then once more at a
+site without network: one bundle, made elsewhere, and no updates server. Everything happens below a temporary folder;
+nothing is installed. Ended early (Ctrl-C, SIGTERM, SIGHUP) it takes the boxes down and removes the folder, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -27,6 +31,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MOCKDC = str(ROOT / "tools" / "mockdc" / "mockdc")
 CUSTOMERS_SPEC = {"imgapi": "4803c1cd-5882-9c48-bc2a-fc81c1429a89", "adminui": "latest"}
 ROLLED_BACK = "vmapi"
+AIR_GAPPED_SPEC = {"imgapi": "latest", "vmapi": "latest", "adminui": "latest"}
+OLDER = "0.0.9"
+OLD_STAMP, NEW_STAMP = "20260101T000000Z", "20261101T000000Z"
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 PATIENCE_S = 5.0
 
@@ -63,7 +70,7 @@ class Ending:
     def run(self, words: list[str], **how: Any) -> tuple[int, str, str]:
         """Run a program to its end: exit status, stdout and stderr where *how* asks for them. It dies with us."""
         self.held = True
-        with subprocess.Popen(words, text=True, **how) as child:
+        with subprocess.Popen(words, text=True, start_new_session=True, **how) as child:
             try:
                 self.held = False
                 if self.late:
@@ -71,7 +78,7 @@ class Ending:
                 out, err = child.communicate()
             except Stopped:
                 self.late = 0
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)  # a version on trial is watched by its shell
                 raise
         return child.returncode, out, err
 
@@ -88,13 +95,39 @@ def mockdc(*words: str) -> str:
     return out
 
 
-def sdcupgrade(environment: dict[str, str], folder: pathlib.Path, line: str) -> None:
-    """Show the command, then run it as an operator's shell would."""
-    print(f"\n\033[1m$ sdcupgrade {line}\033[0m" if sys.stdout.isatty() else f"\n$ sdcupgrade {line}", flush=True)
-    words = [sys.executable, "-m", "sdcupgrade", *shlex.split(line)]
-    status, _, _ = ENDING.run(words, cwd=folder, env=dict(environment, PYTHONPATH=str(ROOT)))
-    if status:
-        raise Failed(f"sdcupgrade {line}: exit status {status}")
+@dataclasses.dataclass(frozen=True)
+class Desk:
+    """An operator's place: the datacenter in the folder *box*, the environment in which it is found, and files."""
+
+    folder: pathlib.Path
+    box: pathlib.Path
+    env: dict[str, str]
+
+    def type(self, line: str) -> None:
+        """Show the command, then run it as the operator's shell would. Raises Failed."""
+        show(line)
+        words = shlex.split(line)
+        if words[0] == "sdcupgrade":
+            words[0] = str(self.box / "opt/custom/bin/sdcupgrade")
+        status, _, _ = ENDING.run(words, cwd=self.folder, env=self.env)
+        if status:
+            raise Failed(f"{line}: exit status {status}")
+
+    def spec(self, name: str, spec: dict[str, str]) -> None:
+        """Write it, and show it."""
+        text = json.dumps(spec, indent=4)
+        (self.folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        print(f"\n$ cat {name}.json\n{text}", flush=True)
+
+
+def show(line: str) -> None:
+    """A command as it is typed."""
+    print(f"\n\033[1m$ {line}\033[0m" if sys.stdout.isatty() else f"\n$ {line}", flush=True)
+
+
+def tell(text: str) -> None:
+    """What happens next, to whom watches."""
+    print(f"\n# {text}", flush=True)
 
 
 def whole_spec(state: dict[str, list[dict[str, str]]]) -> dict[str, str]:
@@ -107,22 +140,116 @@ def whole_spec(state: dict[str, list[dict[str, str]]]) -> dict[str, str]:
     return {entry.name: "latest" for entry in ordinary if entry.name in present}
 
 
+class Releases:
+    """The keeper of releases: keys and metadata of this demonstration's own, and two versions of the one file."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.old, self.new = folder / "sdcupgrade-old", folder / "sdcupgrade"
+
+    def make(self) -> None:
+        """Keys first: the root of trust is built into both files."""
+        self.release("keys", "--metadata", "metadata", "--keys", "offline", "--online-keys", "online")
+        older = self.folder / "older"
+        for name in ("sdcupgrade", "build", "tools"):
+            shutil.copytree(ROOT / name, older / name, ignore=shutil.ignore_patterns("__pycache__"))
+        version = older / "sdcupgrade" / "__init__.py"
+        text = re.sub(r'__version__ = "[^"]+"', f'__version__ = "{OLDER}"', version.read_text(encoding="utf-8"))
+        version.write_text(text, encoding="utf-8")
+        self.build(older, self.old, f"demo-{OLD_STAMP}-g0000000")
+        self.build(ROOT, self.new, f"demo-{NEW_STAMP}-g1111111")
+
+    def build(self, source: pathlib.Path, target: pathlib.Path, stamp: str) -> None:
+        """The one file of the sources there, with the root of trust inside; byte code for this Python only."""
+        minor = ".".join(map(str, sys.version_info[:2]))
+        root = self.folder / "metadata" / "1.root.json"
+        words = ["build/pyz.py", "-o", str(target), "--stamp", stamp, "--pythons", minor, "--root", str(root)]
+        quietly([sys.executable, *words], cwd=source)
+
+    def publish(self, url: str) -> None:
+        """Sign the new version, and bring it with the metadata to the updates server."""
+        keys = ["--metadata", "metadata", "--keys", "offline", "--keys", "online"]
+        self.release("sign", *keys, "sdcupgrade")
+        self.release("publish", "--url", url, "--channel", "dev", "--metadata", "metadata", "sdcupgrade")
+
+    def release(self, *words: str) -> None:
+        """A command of the tools for releases, shown."""
+        show(f"release {shlex.join(words)}")
+        print(quietly([sys.executable, str(ROOT / "tools" / "release"), *words], cwd=self.folder), end="", flush=True)
+
+
+def quietly(words: list[str], cwd: pathlib.Path) -> str:
+    """Run a program and give what it printed. Raises Failed with its last words."""
+    status, out, err = ENDING.run(words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if status:
+        raise Failed(f"{' '.join(words[1:4])}: {(err or out).strip()[-2000:]}")
+    return out
+
+
 def session(folder: pathlib.Path, speed: str) -> None:
-    """The whole demonstration in a box below *folder*."""
+    """The whole demonstration below *folder*."""
+    tell(f"The keeper of releases makes keys, and builds an older sdcupgrade ({OLDER}) and this one.")
+    releases = Releases(folder / "releases")
+    releases.folder.mkdir()
+    releases.make()
+    connected(folder, speed, releases)
+    without_network(folder, speed, releases)
+
+
+def connected(folder: pathlib.Path, speed: str, releases: Releases) -> None:
+    """A site with an updates server: self-update, two upgrades, a rollback."""
+    tell("A datacenter; the old sdcupgrade is dropped onto its headnode, the new one is signed and published.")
+    with datacenter(folder / "connected", speed) as desk:
+        releases.publish(desk.env["SDCUPGRADE_UPDATES_URL"])
+        dropped = desk.box / "var/tmp/sdcupgrade"
+        shutil.copy(releases.old, dropped)
+        desk.type(f"sh {dropped} install")
+        desk.type("sdcupgrade --version")
+        desk.spec("foo", CUSTOMERS_SPEC)
+        desk.type("sdcupgrade run foo.json --yes --pause never")
+        desk.type("sdcupgrade --version")
+        desk.spec("everything", whole_spec(json.loads(mockdc("state", "--root", str(desk.box)))))
+        for line in ("prepare everything.json", "download everything", "upgrade everything --yes --pause never"):
+            desk.type(f"sdcupgrade {line}")
+        desk.type(f"sdcupgrade rollback everything {ROLLED_BACK} --yes --pause never")
+        desk.type("sdcupgrade status everything")
+        desk.type("sdcupgrade instances")
+
+
+def without_network(folder: pathlib.Path, speed: str, releases: Releases) -> None:
+    """A site without: a bundle is made where there is network, and is all that the site gets."""
+    with datacenter(folder / "island", speed) as desk:
+        tell("Somewhere with network, and without a datacenter: everything for the upgrade into one file.")
+        releases.publish(desk.env["SDCUPGRADE_UPDATES_URL"])
+        desk.spec("bar", AIR_GAPPED_SPEC)
+        source = desk.env["SDCUPGRADE_UPDATES_URL"]
+        elsewhere = dataclasses.replace(desk, env=outside(desk.env))
+        elsewhere.type(f"sh {releases.new} bundle create bar.json -o bar.sdcupgrade --source {source} -C dev")
+        tell("At the site: no updates server from here on, and sdcupgrade was never installed.")
+        mockdc("fault", "--root", str(desk.box), "updates * * refuse")
+        carried = desk.box / "var/tmp/bar.sdcupgrade"
+        shutil.move(desk.folder / "bar.sdcupgrade", carried)
+        desk.type(f"sh {carried} verify")
+        desk.type(f"sh {carried} list")
+        desk.type(f"sh {carried} run --yes --pause never")
+        desk.type("sdcupgrade status bar")
+        desk.type("sdcupgrade rollback bar --yes --pause never")
+
+
+def outside(environment: dict[str, str]) -> dict[str, str]:
+    """The environment of a machine that has nothing to do with the box."""
+    return {name: value for name, value in environment.items() if name in os.environ and "SDCUPGRADE" not in name}
+
+
+@contextlib.contextmanager
+def datacenter(folder: pathlib.Path, speed: str) -> Iterator[Desk]:
+    """A new datacenter in a box, and an operator's desk at its headnode; taken down at the end."""
     box = folder / "headnode"
+    (folder / "operator").mkdir(parents=True)
     print(f"$ tools/mockdc/mockdc up --root {box} --scenario coal --speed {speed}", flush=True)
     try:
         up = json.loads(mockdc("up", "--root", str(box), "--scenario", "coal", "--speed", speed))
-        environment = dict(os.environ, **up["env"])
-        specs = {"foo": CUSTOMERS_SPEC, "everything": whole_spec(json.loads(mockdc("state", "--root", str(box))))}
-        for name, spec in specs.items():
-            (folder / f"{name}.json").write_text(json.dumps(spec, indent=4) + "\n", encoding="utf-8")
-            print(f"\n$ cat {name}.json\n{json.dumps(spec, indent=4)}", flush=True)
-            for line in (f"prepare {name}.json", f"download {name}", f"upgrade {name} --yes --pause never"):
-                sdcupgrade(environment, folder, line)
-        sdcupgrade(environment, folder, f"rollback everything {ROLLED_BACK} --yes --pause never")
-        sdcupgrade(environment, folder, "status everything")
-        sdcupgrade(environment, folder, "instances")
+        yield Desk(folder / "operator", box, {**os.environ, **up["env"]})
     finally:
         put_away(box)
 
@@ -164,7 +291,7 @@ def main() -> int:
         return 1
     except Stopped as why:
         return 128 + int(why.args[0])
-    print(f"\nAll of it in {time.monotonic() - began:.0f} s. Your machine is as it was: the box is gone again.")
+    print(f"\nAll of it in {time.monotonic() - began:.0f} s. Your machine is as it was: the boxes are gone again.")
     return 0
 
 

@@ -27,9 +27,29 @@ def start(archive, by_header=False):
     if os.environ.get("SDCUPGRADE_BOOT") == "shiv":
         sys.path[:2] = [archive]
         __import__("_bootstrap").bootstrap()  # shiv's own, which unpacks below ~/.shiv and runs from there
-    from sdcupgrade.__main__ import main
+    on_trial = bool(os.environ.pop("SDCUPGRADE_TRIAL", ""))
+    if on_trial:
+        hear_signals()
+    try:
+        from sdcupgrade.__main__ import main
+    except Exception as why:  # noqa: BLE001 - in words, as every ending
+        sys.stderr.write("sdcupgrade: %s: cannot be started: %s: %s\n" % (archive, type(why).__name__, why))
+        sys.exit(70)
+    status = main()
+    if on_trial and status != 70:  # a bug
+        from sdcupgrade.run.installed import end_trial
 
-    sys.exit(main())
+        end_trial(archive)
+    sys.exit(status)
+
+
+def hear_signals():
+    # type: () -> None
+    """The header has started this beside itself, and a shell makes such programs deaf to Ctrl-C."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def in_bundle(archive):

@@ -34,6 +34,7 @@ def bundle_create_arguments(parser: ArgumentParser) -> None:
 def bundle_create(session: Session, options: Namespace) -> int:
     """Write one."""
     from sdcupgrade.stages.bundle import Choices, create
+    from sdcupgrade.stages.bundle_look import good_until
 
     if not 1 <= options.parallel <= 64:
         raise UsageError(f"--parallel {options.parallel}: give a number from 1 to 64")
@@ -55,6 +56,9 @@ def bundle_create(session: Session, options: Namespace) -> int:
     inside = words.plural(len(index.images) - left, "image") + (f", {left} left out" if left else "")
     inside += f", {made.signed} of them signed" if made.signed else ""
     session.say(f"Wrote {made.path}: {words.size(made.size)}, {inside}, sdcupgrade {index.program.version}.")
+    until = good_until(_open(session, made.path))
+    if until:
+        session.say(f"The signed metadata in it is good until {until}.")
     session.say(f"Next: carry it to the headnode; there: sh {made.path.rpartition('/')[2]} verify")
     return 0
 

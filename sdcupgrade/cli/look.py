@@ -113,7 +113,8 @@ def version_arguments(parser: ArgumentParser) -> None:
 
 def version(session: Session, options: Namespace) -> int:
     """Which sdcupgrade this is; without oddities on the command line ``__main__`` has answered that before."""
+    from sdcupgrade.run import installed
     from sdcupgrade.version import told
 
-    session.say(told(options.json))
+    session.say(told(options.json, **installed.told(session.site.doors.files)))
     return 0

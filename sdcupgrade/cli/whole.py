@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from sdcupgrade.cli import pipeline
-from sdcupgrade.stages.whole import Next, next_stage
+from sdcupgrade.stages.whole import Next, newest, next_stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def run(session: Session, options: Namespace) -> int:
     """Self-update, then prepare, download and upgrade; or resume where a run before left off."""
     options.spec = options.spec or own_spec(session)
     step = next_stage(session.site, options.spec, options.fresh)
+    if step is Next.PREPARE and not options.no_self_update:
+        newest(session.site, options.channel)
     named = Namespace(**vars(options), name=options.spec)
     if step is Next.RESUME:
         return pipeline.resume(session, named)

@@ -80,6 +80,11 @@ def take(
     )
 
 
+def update_channel(dc: Datacenter) -> Optional[str]:
+    """The datacenter's own channel, asked for alone."""
+    return _update_channel(dc.sapi.application())
+
+
 def _update_channel(application: Application) -> Optional[str]:
     """The datacenter's own channel. Anything but text is refused: the server's default would be a guess."""
     channel = application.metadata.get("update_channel")

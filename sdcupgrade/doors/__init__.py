@@ -7,14 +7,21 @@ datacenter in a box (``tools/mockdc/faces/inprocess.py``). Paths given to a door
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sdcupgrade.doors.clock import Clock
     from sdcupgrade.doors.files import Files
     from sdcupgrade.doors.http import Http
+    from sdcupgrade.doors.process import Process
     from sdcupgrade.doors.run import Runner
+
+
+def _this_process() -> Process:
+    from sdcupgrade.doors.process import RealProcess
+
+    return RealProcess({}, ())
 
 
 @dataclass(frozen=True)
@@ -27,3 +34,4 @@ class Doors:
     web: Http
     files: Files
     clock: Clock
+    process: Process = field(default_factory=_this_process)

@@ -63,6 +63,20 @@ if TYPE_CHECKING:
         def remove(self, path: str) -> None:
             """Remove a file or symlink; fine when there is none."""
 
+        def chmod(self, path: str, mode: int) -> None: ...
+
+        def leads_to(self, path: str) -> Optional[str]:
+            """The target of a symlink as it is written there; None when *path* is no symlink."""
+
+        def link(self, path: str, target: str) -> None:
+            """Make the symlink *path*, or let the one that is there lead to *target* from one instant to the next."""
+
+        def resolved(self, path: str) -> str:
+            """:meth:`real`, every symlink on the way followed: how a process knows the file that it runs from."""
+
+        def in_use(self, path: str) -> bool:
+            """Whether a process runs from this file (see :mod:`sdcupgrade.doors.process`)."""
+
         def rmdir(self, path: str) -> None:
             """Remove an empty folder; fine when there is none, or something in it."""
 
@@ -224,6 +238,45 @@ class RootedFiles(RootedTree):
     def remove(self, path: str) -> None:
         with explained("removed", path):
             _unlink(self.real(path))
+
+    def chmod(self, path: str, mode: int) -> None:
+        with _explained("made executable", path), _open(self.real(path), os.O_RDONLY, "rb") as file:
+            os.fchmod(file.fileno(), mode)
+            self._sync(file.fileno())
+
+    def leads_to(self, path: str) -> Optional[str]:
+        try:
+            return os.readlink(self.real(path))
+        except OSError:
+            return None
+
+    def link(self, path: str, target: str) -> None:
+        real = self.real(path)
+        beside = f"{os.path.dirname(real)}/.{os.path.basename(real)}.{os.getpid()}"
+        with _explained("written", path):
+            _unlink(beside)
+            try:
+                os.symlink(target, beside)
+                os.replace(beside, real)
+            finally:
+                _unlink(beside)
+            self._sync_folder(real)
+
+    def resolved(self, path: str) -> str:
+        return os.path.realpath(self.real(path))
+
+    def in_use(self, path: str) -> bool:
+        if not self.exists(path):
+            return False
+        with _explained("read", path):
+            try:
+                descriptor = os.open(self.real(path), os.O_RDWR)  # where only a writer may lock others out
+            except PermissionError:
+                descriptor = os.open(self.real(path), os.O_RDONLY)
+            try:
+                return not _flock(descriptor, fcntl.LOCK_EX, 1)
+            finally:
+                os.close(descriptor)
 
     def rmdir(self, path: str) -> None:
         with suppress(OSError):

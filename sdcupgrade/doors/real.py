@@ -11,6 +11,7 @@ from sdcupgrade.doors import Doors
 from sdcupgrade.doors.clock import RealClock
 from sdcupgrade.doors.files import RootedFiles
 from sdcupgrade.doors.http import ENVIRONMENT, UrllibHttp
+from sdcupgrade.doors.process import RealProcess
 from sdcupgrade.doors.run import SubprocessRunner, child_environment
 from sdcupgrade.log import FOLDER, Log
 
@@ -41,6 +42,11 @@ def real_doors(
 ) -> Doors:
     """All doors. *notice* takes a sentence for the operator while Ctrl-C has to wait for a program; *cafile* is a file
     of certificate authorities and *proxy* the URL of a proxy, for the updates server."""
+    import sys
+
+    own = dict(environ)
+    process = RealProcess(own, sys.argv[1:])
+    environ = own  # what only this process was told, no other is
     files = real_files(environ)
     admin = environ.get("SDCUPGRADE_ADMIN_PROXY") or None
     return Doors(
@@ -49,6 +55,7 @@ def real_doors(
         web=UrllibHttp(log, files, proxy=ENVIRONMENT, web_proxy=proxy, cafile=cafile, environ=environ),
         files=files,
         clock=RealClock(),
+        process=process,
     )
 
 

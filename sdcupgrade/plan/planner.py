@@ -205,7 +205,7 @@ def _unsigned(downloads: Collection[Download], options: Options) -> Iterator[Fin
             yield Finding("unsigned-image", False, item.name, evidence, "leave --require-signed out, or use another")
     elif unsigned:
         count = "all" if len(unsigned) == len(downloads) else f"{len(unsigned)} of {len(downloads)}"
-        evidence = f"{count} unsigned: the updates server and their sha1 alone vouch for them"
+        evidence = f"{count} unsigned: their source and their sha1 alone vouch for them"
         yield Finding("unsigned-image", True, "images", evidence)
 
 

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from sdcupgrade.doors.files import Files
 
 PATH = "/var/sdcupgrade/lock"
+WAIT = "wait for its end, then type the same command again"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock. *command* is such as ``upgrade``, *name* the upgrade's name."""
+    """Who holds the lock. *command* is such as ``upgrade``, *name* the upgrade's name, if it is about one."""
 
     pid: int
     user: str
@@ -35,7 +36,8 @@ class Holder:
     name: str
 
     def __str__(self) -> str:
-        return f"pid {self.pid} ({self.user}, {self.command} {self.name}, since {self.started})"
+        command = f"{self.command} {self.name}".rstrip()
+        return f"pid {self.pid} ({self.user}, {command}, since {self.started})"
 
 
 @contextmanager
@@ -46,7 +48,7 @@ def held(files: Files, holder: Holder) -> Iterator[Optional[Holder]]:
     if lock is None:
         raise LockHeld(
             f"the lock is held by {_read(files) or 'another process'}; nothing was changed",
-            "wait for it, or see: sdcupgrade status" + (f" {before.name}" if before else ""),
+            f"wait for it, or see: sdcupgrade status {before.name}" if before and before.name else WAIT,
         )
     try:
         yield before

@@ -37,7 +37,7 @@ def read_base(files: Files, path: str) -> Base:
         index = Bundle.open(files, path).index
         return Base(f"bundle {index.name} of {index.created_at}", frozenset(index.images))
     record = Record(loads(files.read(path), path, BadInput, HINT), path, BadInput, HINT)
-    if "images" not in record.value:
-        raise BadInput(f"{path}: is no inventory of a site", HINT)
+    if "images" not in record.value or record.number("schema", 1) != 1:
+        raise BadInput(f"{path}: is no inventory of a site that this sdcupgrade can read", HINT)
     images = frozenset(image.text("uuid") for image in record.records("images"))
     return Base(f"datacenter {record.text_or('datacenter', '') or '?'}", images)

@@ -6,7 +6,7 @@ What is stored is read and never written: metadata is brought up to date by the 
 from __future__ import annotations
 
 from sdcupgrade.doors.clock import iso
-from sdcupgrade.errors import NoInput, SdcupgradeError, Untrusted
+from sdcupgrade.errors import BadInput, NoInput, SdcupgradeError, Untrusted
 from sdcupgrade.stages.doctor import Answer, Need
 from sdcupgrade.trust.client import CLOCK_SLACK_S, Trusted
 from sdcupgrade.trust.metadata import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, read
@@ -52,19 +52,17 @@ def _last_verified(patient: Patient) -> float:
 
 def _store(patient: Patient) -> TrustStore:
     files = patient.site.doors.files
-    return TrustStore(files, store_of(root_of_trust(files, patient.site.wanted.trust_root)))
+    return TrustStore(files, store_of(files, root_of_trust(files, patient.site.wanted.trust_root)))
 
 
 def root(patient: Patient) -> Iterator[Answer]:
     """The root of trust, or the newer one that it has handed over to; it verifies itself."""
     files, need, now = patient.site.doors.files, patient.needs_signed, patient.site.doors.clock.time()
-    initial = root_of_trust(files, patient.site.wanted.trust_root)
     subject = patient.site.wanted.trust_root or (SITE_ROOT if files.exists(SITE_ROOT) else "inside")
     try:
-        first = Trusted(initial, now).root
-    except Untrusted as why:
-        remedy = "get it anew from who signs for you; without one: remove it, and nothing signed is verified"
-        yield Answer("trust-root", Need.YES, False, subject, why.message, remedy)
+        first = Trusted(root_of_trust(files, patient.site.wanted.trust_root), now).root
+    except BadInput as why:
+        yield Answer("trust-root", Need.YES, False, subject, why.message, why.hint)
         return
     newer = _stored_root(patient, now)
     found = newer if newer is not None and newer.version > first.version else first
@@ -82,7 +80,7 @@ def metadata(patient: Patient) -> Iterator[Answer]:
     """Until when the metadata that was verified last can be believed without news."""
     try:
         store = _store(patient)
-    except (Untrusted, NoInput):
+    except (Untrusted, NoInput, BadInput):
         return  # there is no root of trust, which the line before tells
     now = patient.site.doors.clock.time()
     ends = {}

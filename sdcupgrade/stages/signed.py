@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdcupgrade.errors import Corrupt, SdcupgradeError, Untrusted
+from sdcupgrade.updates.trusted import Absent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def signed_digests(
     """The signed sha256 of those of *images* that are signed, by uuid; by what is *believed*, which the site knows.
 
     Metadata that must not be believed makes all of them unsigned, which is said aloud; where the operator wants nothing
-    unsigned, that is the error. Raises Untrusted, Corrupt, and what a source raises.
+    unsigned, that is the error. Raises Untrusted, Corrupt, Absent, and what a source raises.
     """
     try:
         believed = believed or site.believed(source, channel)
@@ -31,7 +32,7 @@ def signed_digests(
         found = {uuid: believed.find(image.name, uuid) for uuid, image in images.items()}
         for uuid, info in found.items():
             _refuse_renamed(info, images[uuid], source.name)
-    except (Untrusted, Corrupt) as why:
+    except (Untrusted, Corrupt, Absent) as why:
         if site.wanted.strict:
             raise
         site.warn("signatures", f"all images count as unsigned: {_said(why)}")

@@ -118,7 +118,8 @@ class Site:
             if wanted.strict:
                 raise Untrusted(f"{source.name} has no signed metadata, so nothing there can be verified", KEEPER)
             return None
-        return Believed(self.doors.files, root, fetch, self.doors.clock.time(), store)
+        now, where = self.doors.clock.time(), wanted.metadata or source.name
+        return Believed(self.doors.files, root, fetch, now, store, where)
 
     def note(self, what: str, text: str) -> None:
         """Tell the operator something that is worth a line."""
@@ -135,8 +136,9 @@ class Site:
 
     @contextmanager
     def locked(self, command: str, name: str) -> Iterator[None]:
-        """Hold the datacenter's lock. Raises LockHeld."""
-        from sdcupgrade.run import lock
+        """Hold the datacenter's lock. Whoever has come so far is no longer on trial: nothing may go back to another
+        version in the middle of a change. Raises LockHeld."""
+        from sdcupgrade.run import installed, lock
 
         self._outwait_orphans(command)
         started = iso(self.doors.clock.time())
@@ -144,6 +146,7 @@ class Site:
         with lock.held(self.doors.files, holder) as crashed:
             if crashed is not None:
                 self.note(command, f"the last run did not end by itself: {crashed}")
+            installed.come_through(self.doors.files, self.doors.process.file)
             yield
 
     def _outwait_orphans(self, command: str) -> None:

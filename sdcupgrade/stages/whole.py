@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import enum
 
-from sdcupgrade.errors import LockHeld, Refused
+from sdcupgrade.errors import LockHeld, Refused, SdcupgradeError
 from sdcupgrade.run.workdir import Named, WorkDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Optional
+
     from sdcupgrade.stages.site import Site
     from sdcupgrade.stages.status import Status
 
@@ -49,6 +51,39 @@ def next_stage(site: Site, text: str, fresh: bool = False) -> Next:
             f"upgrade again what was rolled back: sdcupgrade upgrade {work.name}; or begin anew: {_again(text)}",
         )
     return Next.DOWNLOAD if found.phase == "prepared" else Next.UPGRADE
+
+
+def newest(site: Site, channel: Optional[str]) -> None:
+    """The first step: go on in the newest version of this program. Does not return when there is a newer one: the same
+    command begins anew in it. A bundle brings its own, which is installed and goes on as it is.
+
+    Only before anything was prepared: a plan is carried out by the version that made it. Raises what a self-update
+    raises, with the way round it.
+    """
+    from sdcupgrade import version
+    from sdcupgrade.stages.selfupdate import first_step
+
+    try:
+        if version.bundle() is None:
+            first_step(site, channel)
+        else:
+            _install(site)
+    except SdcupgradeError as why:
+        why.hint = f"{why.hint or why.advice}; or go on with this version: --no-self-update"
+        raise
+
+
+def _install(site: Site) -> None:
+    from sdcupgrade.stages.install import install
+    from sdcupgrade.stages.selfupdate import Outcome
+
+    try:
+        done = install(site)
+    except Refused as why:
+        site.note("install", f"passed over: {why.message}")
+        return
+    if done.outcome is Outcome.UPDATED:
+        site.note("install", f"installed sdcupgrade {done.after} as {done.path}")
 
 
 def _refuse_rollback(site: Site, work: WorkDir) -> None:

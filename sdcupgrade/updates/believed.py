@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 
-from sdcupgrade.errors import NoInput, Untrusted
-from sdcupgrade.updates.trusted import FolderFetch, HttpFetch, TrustedUpdates, TrustStore, stream_target
+from sdcupgrade.errors import BadInput, Corrupt, NoInput, Untrusted
+from sdcupgrade.trust.client import Trusted
+from sdcupgrade.trust.metadata import ROOT
+from sdcupgrade.updates.trusted import Absent, FolderFetch, HttpFetch, TrustedUpdates, TrustStore, stream_target
 from sdcupgrade.version import baked_root
 
 TYPE_CHECKING = False
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 SITE_ROOT = "/var/sdcupgrade/trust-root.json"
 """A site's own root of trust, which replaces the one inside."""
 
+ANOTHER_ROOT = "get it anew from who signs for you (a file named N.root.json), or do without it"
+
 STORES = "/var/sdcupgrade/trust"
 ROOT_LIMIT = 512_000
 TRUST_IMAGE = "sdcupgrade-trust"
@@ -42,15 +46,25 @@ NO_ROOT = "name the root of trust that you were given: --trust-root FILE; or kee
 def root_of_trust(files: Files, named: Optional[str] = None) -> bytes:
     """Whom to believe in the end: the file *named*, else the site's own, else what is inside this program.
 
-    Raises Untrusted when there is none of them, NoInput when the named file is not there.
+    Raises Untrusted when there is none of them, NoInput when the named file is not there, BadInput for a file that is
+    no root of trust: whoever put one there does not want another to count.
     """
     if named:
-        return files.read(named, ROOT_LIMIT)
+        return _proven(files.read(named, ROOT_LIMIT), named)
     with suppress(NoInput):
-        return files.read(SITE_ROOT, ROOT_LIMIT)
+        return _proven(files.read(SITE_ROOT, ROOT_LIMIT), SITE_ROOT)
     root = baked_root()
     if root is None:
         raise Untrusted("this sdcupgrade has no root of trust inside, so nothing signed can be verified", NO_ROOT)
+    return root
+
+
+def _proven(root: bytes, path: str) -> bytes:
+    """*root*, which verifies itself; whether it is in force is asked when it is used."""
+    try:
+        Trusted(root, now=0.0)
+    except Untrusted as why:
+        raise BadInput(f"{path}: is no root of trust: {why.message}; nothing was changed", ANOTHER_ROOT) from why
     return root
 
 
@@ -77,7 +91,8 @@ def _local_metadata(files: Files, path: str) -> Fetch:
     if files.is_dir(path):
         return FolderFetch(files, path)
     if not files.exists(path):
-        raise NoInput(f"{path}: there is no such file, nor a folder with metadata", "see --metadata")
+        hint = "name a URL, a folder or a .tgz: --metadata WHERE; nothing was changed"
+        raise NoInput(f"{path}: there is no such file, nor a folder with metadata", hint)
     return HeldFetch(read_archive(files.read(path, ARCHIVE_LIMIT), path))
 
 
@@ -94,14 +109,18 @@ def _image_metadata(source: Source, image: Image, channel: str) -> Fetch:
 
 
 class Believed:
-    """What the signers say of images. Metadata is brought up to date at the first question, once.
+    """What the signers say of images. Metadata is brought up to date at the first question, once; *where* it comes from
+    is said when it must not be believed.
 
     Every method raises Untrusted or Corrupt for metadata that must not be believed, Unreachable and BadAnswer where it
     cannot be had, StorageError.
     """
 
-    def __init__(self, files: Files, root: bytes, fetch: Fetch, now: float, folder: str = "") -> None:
-        self._store = TrustStore(files, folder or store_of(root))
+    def __init__(
+        self, files: Files, root: bytes, fetch: Fetch, now: float, folder: str = "", where: str = ""
+    ) -> None:
+        self._where = f"signed metadata from {where}" if where else "signed metadata"
+        self._store = TrustStore(files, folder or store_of(files, root))
         self._root = root
         self._fetch = _Remembering(fetch)
         self._now = now
@@ -138,8 +157,13 @@ class Believed:
     def _refreshed(self) -> TrustedUpdates:
         if self._updates is None:
             self._store.begin(self._root)
-            updates = TrustedUpdates(self._fetch, self._store, self._now)
-            updates.refresh()
+            try:
+                updates = TrustedUpdates(self._fetch, self._store, self._now)
+                updates.refresh()
+            except (Untrusted, Corrupt, Absent) as why:
+                why.message = f"{self._where}: {why.message}"
+                why.state = (f"what was believed before still is, and is kept in {self._store.folder}",)
+                raise
             self._updates = updates
         return self._updates
 
@@ -158,9 +182,16 @@ class _Remembering:
         return data
 
 
-def store_of(root: bytes) -> str:
-    """The folder of what is believed on the strength of this root: another root begins anew."""
-    return f"{STORES}/{hashlib.sha256(root).hexdigest()[:16]}"
+def store_of(files: Files, root: bytes) -> str:
+    """The folder of what is believed on the strength of this root. A stranger begins anew; one that an older root has
+    led to already, as the root in a newer program does, goes on with what was seen by then."""
+    own = f"{STORES}/{hashlib.sha256(root).hexdigest()[:16]}"
+    if not files.exists(f"{own}/{ROOT}.json"):
+        for name in files.listdir(STORES):
+            with suppress(NoInput):
+                if files.read(f"{STORES}/{name}/{ROOT}.json", ROOT_LIMIT) == root:
+                    return f"{STORES}/{name}"
+    return own
 
 
 def fetch_signed(source: Source, image: Image, channel: str, info: FileInfo, files: Files, into: str) -> None:

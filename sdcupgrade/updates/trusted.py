@@ -48,7 +48,7 @@ KEEPER = "tell the keeper of the updates server"
 
 
 class Absent(Unreachable):
-    """The server has no such file."""
+    """There is no such file where it ought to be."""
 
 
 class TrustStore:
@@ -259,7 +259,7 @@ class TrustedUpdates:
     def _demand(self, name: str, limit: int) -> bytes:
         data = self._fetch(name, limit)
         if data is None:
-            raise Unreachable(f"{name}: there is no such metadata", KEEPER)
+            raise Absent(f"{name}: there is no such metadata", KEEPER)
         return data
 
 

@@ -100,6 +100,26 @@ def test_a_bundle_carries_the_program_of_the_bundle_that_runs(site: Site, monkey
     assert site.run(f"bundle diff {FOO} bar.sdcupgrade").ok().out == "They bring the same.\n"
 
 
+def test_one_is_made_from_a_folder_and_wrong_bytes_there_are_found(site: Site) -> None:
+    create(site).ok()
+    bundle, folder = opened(site), site.ops / "folder"
+    folder.mkdir()
+    for uuid in bundle.index.images:
+        part = bundle.file_of(uuid)
+        assert part is not None
+        with (site.ops / FOO).open("rb") as file:
+            file.seek(part.offset)
+            (folder / f"{uuid}.file").write_bytes(file.read(part.size))
+        (folder / f"{uuid}.imgmanifest").write_bytes(bundle.read(f"manifests/{uuid}.json"))
+    offline(site)
+    create(site, "--source folder -o bar.sdcupgrade").ok()
+    assert site.run(f"bundle diff {FOO} bar.sdcupgrade").ok().out == "They bring the same.\n"
+    place = next(folder.glob("4803c1cd*.file"))
+    place.write_bytes(flipped(place.read_bytes(), 9))
+    told(create(site, "--source folder -o bad.sdcupgrade"), 79, "4803c1cd", "the bytes have sha1")
+    assert not (site.ops / "bad.sdcupgrade").exists()
+
+
 # --- what the site has ------------------------------------------------------------------------------------------------
 def test_a_second_one_leaves_out_what_the_first_one_brought(site: Site) -> None:
     create(site).ok()

@@ -83,7 +83,7 @@ def downloads(site: Site) -> list[dict[str, Any]]:
 def test_metadata_travels_and_counts_where_there_is_no_network(signed: Signed) -> None:
     signed.sign()
     made = signed.create().ok()
-    assert "not signed" not in made.err and "3 of them signed" in made.out
+    assert "not signed" not in made.err and "3 of them signed" in made.out and "is good until " in made.out
     names = {one.name for one in bundle(signed.site).index.members if one.name.startswith("trust/")}
     assert {"trust/1.root.json", "trust/2.root.json", "trust/timestamp.json"} < names
     assert any(name.endswith(".images.json") for name in names)

@@ -30,9 +30,9 @@ def test_a_signal_leaves_neither_server_nor_folder(tmp_path: pathlib.Path, numbe
     with subprocess.Popen([sys.executable, str(DEMO)], stdout=subprocess.PIPE, env=env, text=True) as demo:
         assert demo.stdout
         for line in demo.stdout:
-            if line.startswith("$ sdcupgrade prepare"):  # the box is up, and work has begun
+            if line.startswith("$ sdcupgrade --version"):  # the box is up, and work has begun
                 break
-        (place,) = tmp_path.glob("*/headnode/.mockdc/server.lock")
+        (place,) = tmp_path.glob("*/*/headnode/.mockdc/server.lock")
         with place.open("rb") as lock:
             assert locked(lock)
             demo.send_signal(number)

@@ -93,6 +93,13 @@ def plus(*more: Member) -> bytes:
     return tarball(small(), members_of(small(), SMALL_DATA) + list(more))
 
 
+def promising(size: int) -> bytes:
+    """The header of a manifest of *size* bytes."""
+    info = member(NAME)[0]
+    info.size = size
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
 X = "gzbits/tools/bin/sdc-x"
 RAW = tar_of([member(NAME, small().text().encode()), *members_of(small(), SMALL_DATA)])
 WHOLE = tarball(small())
@@ -185,11 +192,9 @@ HOSTILE: dict[str, tuple[bytes, type[SdcupgradeError], str]] = {
         BadInput,
         "more than the 2147483648",
     ),
-    "huge manifest": (
-        gzip.compress(member(NAME, b"")[0].tobuf()[:124] + b"77777777777\0" + bytes(376)),
-        BadInput,
-        "no tar",
-    ),
+    "huge manifest": (gzip.compress(promising(25 << 20)), Corrupt, f"'{NAME}': it has 26214400 bytes, and at most"),
+    "manifest that is a bomb": (gzip.compress(promising(1 << 32)), Corrupt, "it has 4294967296 bytes, and at most"),
+    "manifest that is cut": (gzip.compress(promising(20 << 20)), Corrupt, "it ends too early"),
     "bomb after the last member": (BOMB, Corrupt, "other bytes follow the last member"),
     "wrong destination": (listed(entry("gzbits/tools/x", destination="/etc/x")), BadInput, "belongs at /opt/smartdc/x"),
     "the site's configuration": (listed(entry("gzbits/config/config")), BadInput, "may not bring anything there"),

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import tarfile
 import time
 import uuid
@@ -15,6 +16,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from bits_builders import Member, member, tar_of
+from mockdc.apis.imgapi.manifest import problems
+from release.images import release_of
 
 from build import gzbits
 from build.bits_pack import BLOCK, Stored
@@ -43,6 +46,7 @@ CHECKOUT = {
     "config/config.inc/generic": "swap=0.25x",
     "config/sapi/services/papi/service.json": "{}",
 }
+GOLDEN = "a1d59497799220f19fb4efc70ac5bf9b29083b5609cf900a6ee547fd25396aaa"
 
 
 @pytest.fixture(autouse=True)
@@ -98,12 +102,30 @@ def test_the_same_bytes_in_another_folder_at_another_time(
     assert first.with_suffix(".imgmanifest").read_bytes() == second.with_suffix(".imgmanifest").read_bytes()
 
 
+def test_our_own_is_the_same_in_two_folders(tmp_path: pathlib.Path) -> None:
+    shutil.copytree(gzbits.OWN, tmp_path / "copy", symlinks=True)
+    first = gzbits.build(gzbits.OWN, tmp_path / "a", "1.0.0", STAMP)
+    second = gzbits.build(tmp_path / "copy", tmp_path / "b", "1.0.0", STAMP)
+    assert first.read_bytes() == second.read_bytes()
+    assert {item.path.split("/")[1] for item in opened(first)[0].entries} == {"tools", "default", "zones", "config"}
+
+
+def test_the_tool_that_publishes_takes_it(tmp_path: pathlib.Path) -> None:
+    made = gzbits.build(checkout(tmp_path / "t"), tmp_path, stamp=STAMP)
+    release = release_of(made)
+    image = json.loads(made.with_suffix(".imgmanifest").read_text())
+    assert (release.name, release.version, release.buildstamp, release.uuid) == (
+        "gzbits",
+        "3.4.2",
+        STAMP,
+        image["uuid"],
+    )
+
+
 def test_the_same_bytes_on_every_python(tmp_path: pathlib.Path) -> None:
     """This digest was taken once: what changes it changes every tarball that anybody builds again."""
-    made = gzbits.build(
-        tree(tmp_path / "t", {"default/user-script.common": "#!/usr/bin/bash\n"}), tmp_path, "1.0.0", STAMP
-    )
-    assert hashlib.sha256(made.read_bytes()).hexdigest() == "4dab7f39f7809fc1ca717c36cef237a199a27bed4fbf3298f6f96ef190e1cb49"
+    made = gzbits.build(checkout(tmp_path / "t"), tmp_path, "1.0.0", STAMP)
+    assert hashlib.sha256(made.read_bytes()).hexdigest() == GOLDEN
 
 
 def test_what_a_checkout_becomes(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,6 +169,7 @@ def test_the_image_manifest_is_that_of_an_updates_server(tmp_path: pathlib.Path)
     assert isinstance(value, dict)
     assert (value["type"], value["os"], value["v"]) == ("other", "other", 2)
     assert value["tags"] == {"smartdc_service": "true", "buildstamp": STAMP}
+    assert problems(value, "minimal") == []
     assert image.uuid == str(uuid.uuid5(gzbits.NAMESPACE, hashlib.sha256(data).hexdigest()))
 
 

@@ -102,7 +102,9 @@ def test_a_base_is_an_inventory_or_a_bundle(maker: Maker) -> None:
     assert read_base(maker.files, "") == Base()
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "", '{"images": [{"id": 1}]}', '{"images": 3}'])
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "", '{"schema": 2, "images": []}', '{"images": [{"id": 1}]}', '{"images": 3}']
+)
 def test_a_base_that_is_neither_is_bad_input(maker: Maker, text: str) -> None:
     place = maker.folder / "base"
     place.write_text(text, encoding="utf-8")

@@ -159,7 +159,7 @@ def test_a_service_that_had_no_image_is_not_in_the_rollback_spec() -> None:
 def test_unsigned_images_are_said_once_and_marked() -> None:
     made = draft(inventory("vmapi", "imgapi"), targets("vmapi", "imgapi"), {ORIGIN.uuid: ORIGIN}, OPTIONS)
     (note,) = (one for one in made.notes if one.id == "unsigned-image")
-    assert note.evidence == "all unsigned: the updates server and their sha1 alone vouch for them"
+    assert note.evidence == "all unsigned: their source and their sha1 alone vouch for them"
     assert made.plan is not None
     assert {(one.signed, one.sha256) for one in made.plan.downloads} == {(False, "")}
 

@@ -24,7 +24,7 @@ class Believer:
         self.repo = Repository()
         self.files = self.ward.doors.files
         self.files.write(SITE_ROOT, self.repo.first_root)
-        self.store = TrustStore(self.files, store_of(self.repo.first_root))
+        self.store = TrustStore(self.files, store_of(self.files, self.repo.first_root))
 
     def refresh(self, days: float = 0.0) -> None:
         """What a command that uses metadata does, so many days after NOW."""

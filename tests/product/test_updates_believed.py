@@ -13,7 +13,7 @@ from product_fakes import files_in
 from trust_repo import DAY, NOW, Repository
 
 from sdcupgrade.doors import Doors
-from sdcupgrade.errors import Corrupt, NoInput, Unreachable, Untrusted
+from sdcupgrade.errors import BadInput, Corrupt, NoInput, Unreachable, Untrusted
 from sdcupgrade.updates import believed as place
 from sdcupgrade.updates.believed import Believed, metadata_of, root_of_trust, store_of
 from sdcupgrade.updates.trust_archive import HeldFetch, read_archive
@@ -105,7 +105,19 @@ def test_another_root_begins_anew(tmp_path: pathlib.Path) -> None:
     one, other = repository(), repository()
     believed(tmp_path, one).find("sdcupgrade", UUID)
     assert believed(tmp_path, other).find("sdcupgrade", UUID) is not None
-    assert store_of(one.first_root) != store_of(other.first_root)
+    files = files_in(tmp_path)
+    assert store_of(files, one.first_root) != store_of(files, other.first_root)
+
+
+def test_the_root_in_a_newer_program_goes_on_with_what_was_seen(tmp_path: pathlib.Path) -> None:
+    made = repository()
+    old = dict(made.files)
+    made.publish("root", "snapshot", "timestamp")
+    believed(tmp_path, made).find("sdcupgrade", UUID)
+    newer = made.files["2.root.json"]
+    assert store_of(files_in(tmp_path), newer) == store_of(files_in(tmp_path), made.first_root)
+    with pytest.raises(Untrusted, match="older than"):
+        Believed(files_in(tmp_path), newer, HeldFetch(old), NOW).find("sdcupgrade", UUID)
 
 
 # --- the root of trust ------------------------------------------------------------------------------------------------
@@ -115,12 +127,26 @@ def test_the_named_root_comes_before_the_sites_and_that_before_the_one_inside(
     files = files_in(tmp_path)
     with pytest.raises(Untrusted, match="no root of trust inside"):
         root_of_trust(files)
-    monkeypatch.setattr(place, "baked_root", lambda: b"inside")
-    assert root_of_trust(files) == b"inside"
-    files.write(place.SITE_ROOT, b"the site's")
-    assert root_of_trust(files) == b"the site's"
-    files.write("/tmp/named.json", b"named")
-    assert root_of_trust(files, "/tmp/named.json") == b"named"
+    inside, sites, named = (Repository().first_root for _ in range(3))
+    monkeypatch.setattr(place, "baked_root", lambda: inside)
+    assert root_of_trust(files) == inside
+    files.write(place.SITE_ROOT, sites)
+    assert root_of_trust(files) == sites
+    files.write("/tmp/named.json", named)
+    assert root_of_trust(files, "/tmp/named.json") == named
+
+
+def test_a_file_that_is_no_root_of_trust_makes_way_for_no_other(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "baked_root", lambda: Repository().first_root)
+    files = files_in(tmp_path)
+    files.write(place.SITE_ROOT, Repository().first_root.replace(b'"version": 1', b'"version": 2'))
+    with pytest.raises(BadInput, match=r"trust-root\.json: is no root of trust: root\.json: signed by 0 of"):
+        root_of_trust(files)
+    files.write("/tmp/named.json", b"{}")
+    with pytest.raises(BadInput, match=r"/tmp/named\.json: is no root of trust"):
+        root_of_trust(files, "/tmp/named.json")
 
 
 def test_a_named_root_that_is_not_there(tmp_path: pathlib.Path) -> None:

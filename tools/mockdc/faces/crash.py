@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from sdcupgrade.doors.clock import Clock
     from sdcupgrade.doors.files import Files, Lock
     from sdcupgrade.doors.http import Http
+    from sdcupgrade.doors.process import Process
     from sdcupgrade.doors.run import Runner
 
 COUNTED = {"run", "request", "sleep", "write", "append", "rename", "remove", "mkdir", "truncate", "archive", "lock",
+           "chmod", "link", "rmdir", "become",
            "put", "put_link", "put_folder", "swap_in", "drop_folder", "sync"}  # fmt: skip
 ENTERED = {"stream", "open_append"}
 MODES = ("before", "after", "torn")
@@ -125,5 +127,6 @@ def crashing(doors: Doors, at: int, mode: str = "before") -> tuple[Doors, Crashe
         return _Door(door, crasher)
 
     guarded = Doors(cast("Runner", guard(doors.run)), cast("Http", guard(doors.admin)), cast("Http", guard(doors.web)),
-                    cast("Files", guard(doors.files)), cast("Clock", guard(doors.clock)))
+                    cast("Files", guard(doors.files)), cast("Clock", guard(doors.clock)),
+                    cast("Process", guard(doors.process)))
     return guarded, crasher

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ZONE_SIZE = 65536
 MAGIC = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz"}
-NOT_ZONES = {"sdcadm", "gz-tools", "agentsshar", "platform", "sdcupgrade"}
+NOT_ZONES = {"sdcadm", "gz-tools", "agentsshar", "platform", "sdcupgrade", "sdcupgrade-trust", "gzbits"}
 
 
 class Refused(ValueError):
