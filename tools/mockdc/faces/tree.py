@@ -65,6 +65,7 @@ class Writer:
         self.values = {
             "ROOT": str(self.root), "RUN": str(self.run), "SHELL": str(self.shell), "FAULTY": str(faulty(dc)),
             "PROGRAM": " ".join(shlex.quote(word) for word in [*starter(), str(dc.folder), server]),
+            "SYSTEM": str(node.get("system_type", "SunOS")), "UNAME": native("uname"),
             "BASH": native("bash"), "CURL": native("curl"), "HOSTNAME": str(node.get("hostname", "")),
             "DATACENTER": dc.config.get("datacenter_name", ""), "STAMP": str(node.get("current_platform", "")),
         }  # fmt: skip
