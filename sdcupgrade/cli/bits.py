@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sdcupgrade.cli.bits_nodes import node_arguments, node_options, show_nodes
 from sdcupgrade.cli.options import source_arguments
-from sdcupgrade.errors import Unhealthy
+from sdcupgrade.errors import SdcupgradeError, StepFailed, Unhealthy
 from sdcupgrade.ui import words
 from sdcupgrade.ui.table import Table
 from sdcupgrade.updates.channel import LATEST
@@ -13,8 +14,12 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
 
+    from sdcupgrade.bits.records import Installed
     from sdcupgrade.cli.session import Session
     from sdcupgrade.stages.bits import Difference, Done
+    from sdcupgrade.stages.bits_find import Found
+    from sdcupgrade.stages.bits_look import Verified
+    from sdcupgrade.stages.gznodes import Fanned
 
 WHAT = "a gzbits tarball, the uuid of a gzbits image, or latest (the usual)"
 MOST = 20
@@ -132,15 +137,26 @@ def _say_foreign(session: Session, paths: tuple[str, ...]) -> None:
         session.say(f"Foreign, kept: {many}, such as {paths[0]} (gzbits verify -j names all)")
 
 
+def _headnode_only(parser: ArgumentParser) -> None:
+    parser.add_argument("--headnode-only", action="store_true", help="leave the compute nodes alone")
+
+
 def gzbits_apply_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", default=LATEST, help=WHAT)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     source_arguments(parser)
+    _headnode_only(parser)
+    parser.add_argument("--catch-up", action="store_true", help="only the compute nodes that missed the last one")
+    node_arguments(parser)
 
 
 def gzbits_apply(session: Session, options: Namespace) -> int:
-    """Put it in place on this headnode."""
-    from sdcupgrade.stages.bits import apply
+    """Put it in place on this headnode, then on the compute nodes."""
+    from sdcupgrade.stages.bits import apply, nothing_more
+
+    if options.catch_up:
+        return _catch_up(session, options)
+    wishes = node_options(options)  # what is wrong with them is told before anything is done
 
     def show(found: Difference) -> None:
         if found.changes:
@@ -150,21 +166,69 @@ def gzbits_apply(session: Session, options: Namespace) -> int:
                 told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
                 session.say(f"  {destination}: {told}")
 
-    done = apply(session.site, options.what, show, options.channel)
+    def fan_out(found: Found, installed: Installed) -> None:
+        from dataclasses import replace
+
+        from sdcupgrade.stages.bits_find import as_file
+        from sdcupgrade.stages.gznodes import apply_nodes
+
+        path = as_file(session.site, found)
+        try:
+            fanned.append(apply_nodes(session.site, installed.manifest, path, replace(wishes, image=found.image)))
+        except SdcupgradeError as why:
+            why.state = (*why.state, f"the headnode has {installed.name}; compute nodes: gzbits apply --catch-up")
+            raise
+
+    fanned: list[Fanned] = []
+    then = nothing_more if options.headnode_only else fan_out
+    done = apply(session.site, options.what, show, options.channel, then)
     _say_done(session, done)
+    for one in fanned:
+        show_nodes(session, one)
+    return 0
+
+
+def _catch_up(session: Session, options: Namespace) -> int:
+    from sdcupgrade.stages.gznodes import catch_up
+
+    wishes = node_options(options)
+    with session.site.locked("gzbits apply", "--catch-up"):
+        fanned = catch_up(session.site, wishes)
+    show_nodes(session, fanned)
     return 0
 
 
 def gzbits_rollback_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    _headnode_only(parser)
+    parser.add_argument("--nodes-only", action="store_true", help="only the compute nodes: the headnode is back")
+    node_arguments(parser)
 
 
 def gzbits_rollback(session: Session, options: Namespace) -> int:
-    """Put back what the last apply found."""
+    """Put back what the last apply found, here and then on the compute nodes."""
     from sdcupgrade.stages.bits import rollback
 
-    _say_done(session, rollback(session.site))
+    wishes = node_options(options)
+    if not options.nodes_only:
+        done = rollback(session.site)
+        _say_done(session, done)
+        if options.headnode_only or done.cancelled:
+            return 0
+    if _nodes_have_some(session):
+        from sdcupgrade.stages.gznodes import rollback_nodes
+
+        with session.site.locked("gzbits rollback", "of the compute nodes"):
+            fanned = rollback_nodes(session.site, wishes)
+        show_nodes(session, fanned)
     return 0
+
+
+def _nodes_have_some(session: Session) -> bool:
+    """Whether compute nodes were ever to have any."""
+    from sdcupgrade.stages.gznodes_package import read_wanted
+
+    return read_wanted(session.site.doors.files) is not None
 
 
 def gzbits_resume_arguments(parser: ArgumentParser) -> None:
@@ -172,12 +236,12 @@ def gzbits_resume_arguments(parser: ArgumentParser) -> None:
 
 
 def gzbits_resume(session: Session, options: Namespace) -> int:
-    """Go on with an apply or rollback that was cut off."""
+    """Go on with an apply or rollback that was cut off on this headnode."""
     from sdcupgrade.stages.bits import resume
 
     done = resume(session.site)
     if done is None:
-        session.say("There is nothing to resume.")
+        session.say("There is nothing to resume on this headnode. Compute nodes: sdcupgrade gzbits apply --catch-up")
     else:
         _say_done(session, done)
     return 0
@@ -193,29 +257,74 @@ def _say_done(session: Session, done: Done) -> None:
 
 def gzbits_verify_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-j", "--json", action="store_true", help="as JSON")
+    _headnode_only(parser)
+    node_arguments(parser)
 
 
 def gzbits_verify(session: Session, options: Namespace) -> int:
     """Compare everything with what is installed; exit status 4 when something is not as it was."""
-    from sdcupgrade.jsonvalue import pretty
     from sdcupgrade.stages.bits_look import verify
 
+    wishes = node_options(options)
     found = verify(session.site)
+    if not options.json:
+        _say_verified(session, found)
+    problem = _wrong_here(found)
+    fanned: list[Fanned] = []
+    if not options.headnode_only and _nodes_have_some(session):
+        from sdcupgrade.stages.gznodes import verify_nodes
+
+        with session.site.locked("gzbits verify", "of the compute nodes"):
+            fanned.append(verify_nodes(session.site, wishes))
     if options.json:
-        session.say(pretty(found.to_json()))
-    else:
-        for one in found.drift:
-            session.say(f"{one.path}: {one.problem}")
-        _say_foreign(session, found.foreign)
-        if found.key:
-            session.say(f"The boot key was not compared: {found.key}")
+        _say_verified_json(session, found, fanned)
+    for one in fanned:
+        problem = problem or _wrong_there(session, one, options.json)
+    if problem is not None:
+        raise problem
+    return 0
+
+
+def _say_verified(session: Session, found: Verified) -> None:
+    for one in found.drift:
+        session.say(f"{one.path}: {one.problem}")
+    _say_foreign(session, found.foreign)
+    if found.key:
+        session.say(f"The boot key was not compared: {found.key}")
+    if not found.drift and not found.cut_off:
+        session.say(f"{found.installed.name}: all {words.plural(found.paths, 'path')} as installed.")
+
+
+def _say_verified_json(session: Session, found: Verified, fanned: list[Fanned]) -> None:
+    from sdcupgrade.jsonvalue import pretty
+
+    nodes = [
+        {"uuid": one.uuid, "hostname": one.hostname, "outcome": one.fate.value, "why": one.why}
+        for fan in fanned
+        for one in fan.results
+    ]
+    session.say(pretty({**found.to_json(), "nodes": nodes}))
+
+
+def _wrong_here(found: Verified) -> Unhealthy | None:
     if found.cut_off:
-        raise Unhealthy(found.cut_off, "complete it or go back, then verify again")
+        return Unhealthy(found.cut_off, "complete it or go back, then verify again")
     if found.drift:
-        raise Unhealthy(
+        return Unhealthy(
             f"{words.plural(len(found.drift), 'path')} of {found.installed.name} not as installed",
             "put them right: sdcupgrade gzbits apply; nothing was changed",
         )
-    if not options.json:
-        session.say(f"{found.installed.name}: all {words.plural(found.paths, 'path')} as installed.")
-    return 0
+    return None
+
+
+def _wrong_there(session: Session, fanned: Fanned, quiet: bool) -> Unhealthy | None:
+    from sdcupgrade.stages.gznodes import refuse_failed
+
+    try:
+        if quiet:
+            refuse_failed(fanned)
+        else:
+            show_nodes(session, fanned)
+    except StepFailed as why:
+        return Unhealthy(why.message, "put them right: sdcupgrade gzbits apply --catch-up; nothing was changed")
+    return None

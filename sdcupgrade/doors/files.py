@@ -240,7 +240,7 @@ class RootedFiles(RootedTree):
             _unlink(self.real(path))
 
     def chmod(self, path: str, mode: int) -> None:
-        with _explained("made executable", path), _open(self.real(path), os.O_RDONLY, "rb") as file:
+        with explained("made executable", path), _open(self.real(path), os.O_RDONLY, "rb") as file:
             os.fchmod(file.fileno(), mode)
             self._sync(file.fileno())
 
@@ -253,7 +253,7 @@ class RootedFiles(RootedTree):
     def link(self, path: str, target: str) -> None:
         real = self.real(path)
         beside = f"{os.path.dirname(real)}/.{os.path.basename(real)}.{os.getpid()}"
-        with _explained("written", path):
+        with explained("written", path):
             _unlink(beside)
             try:
                 os.symlink(target, beside)
@@ -268,7 +268,7 @@ class RootedFiles(RootedTree):
     def in_use(self, path: str) -> bool:
         if not self.exists(path):
             return False
-        with _explained("read", path):
+        with explained("read", path):
             try:
                 descriptor = os.open(self.real(path), os.O_RDWR)  # where only a writer may lock others out
             except PermissionError:

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from sdcupgrade.stages.site import Site
 
     Show = Callable[["Difference"], None]
+    Then = Callable[[Found, Installed], None]
+
+def nothing_more(found: Found, installed: Installed) -> None:
+    """For who has nothing to do after the headnode."""
+
 
 APPLY, ROLLBACK = "gzbits apply", "gzbits rollback"
 GO_ON = "to go on: sdcupgrade gzbits resume; to go back: sdcupgrade gzbits rollback"
@@ -57,29 +62,33 @@ class Difference:
 
 @dataclass(frozen=True)
 class Done:
-    """What a command did. *installed* is what is installed now."""
+    """What a command did. *installed* is what is installed now; *cancelled* that it only undid what was cut off."""
 
     command: str
     changes: tuple[Change, ...]
     installed: Optional[Installed]
     foreign: tuple[str, ...] = ()
+    cancelled: bool = False
 
 
-def apply(site: Site, word: str, show: Show, channel: Optional[str] = None) -> Done:
+def apply(site: Site, word: str, show: Show, channel: Optional[str] = None, then: Then = nothing_more) -> Done:
     """Make this headnode what the tarball that *word* means says. *show* is given the difference before it is asked
-    whether to go on; when there is none nobody is asked and nothing is written.
+    whether to go on; when there is none nobody is asked and nothing is written. *then* is called with the tarball when
+    the headnode has it, under the same lock: for the compute nodes.
 
     What an earlier run left half done is completed first. Raises Refused, Declined, LockHeld, StepFailed, and what
     :func:`~sdcupgrade.stages.bits_find.find` raises.
     """
-    with _at_work(site, APPLY) as (ground, journal):
-        _settle(site, ground, journal)
-        found = find(site, word, channel)
-        there = _known(site, ground, found)
-        if there is None or not there.nothing:
-            there = _put_in_place(site, ground, journal, found, show)
-        else:
-            ground.refresh_link()
+    with _at_work(site, APPLY) as journal:
+        with ground_of(site) as ground:
+            _settle(site, ground, journal)
+            found = find(site, word, channel)
+            there = _known(site, ground, found)
+            if there is None or not there.nothing:
+                there = _put_in_place(site, ground, journal, found, show)
+            else:
+                ground.refresh_link()
+        then(found, there.installed)
         forget_downloads(site)
         return Done(APPLY, there.changes, there.installed, there.foreign)
 
@@ -150,12 +159,12 @@ def rollback(site: Site) -> Done:
 
     Raises Refused when there is nothing to go back to, Declined, LockHeld, StepFailed.
     """
-    with _at_work(site, ROLLBACK) as (ground, journal):
+    with _at_work(site, ROLLBACK) as journal, ground_of(site) as ground:
         entry = swap.last(journal)
         if entry is not None:
             if entry.event == "begin" and entry.fields.get("command") == APPLY:
                 _settle(site, ground, journal)
-                return Done(ROLLBACK, (), swap.read_installed(site.doors.files))
+                return Done(ROLLBACK, (), swap.read_installed(site.doors.files), cancelled=True)
             done = _cancel(site, ground, journal, entry)
             if done is not None:
                 return done
@@ -175,13 +184,14 @@ def _cancel(site: Site, ground: Ground, journal: Journal, entry: Entry) -> Optio
         return None
     if open_one.ending in (Ending.ROLLED_BACK, Ending.CANCELLED):
         _settle(site, ground, journal)
-        return Done(ROLLBACK, open_one.changes, swap.read_installed(files))
+        cancelled = open_one.ending is Ending.CANCELLED
+        return Done(ROLLBACK, open_one.changes, swap.read_installed(files), cancelled=cancelled)
     changes = _changes_back(site, ground, open_one.changes).changes
     installed = swap.read_installed(files)
     site.confirm(f"Undo the {open_one.command} that was cut off ({len(changes)} paths)?")
     transaction = Transaction(ROLLBACK, Ending.CANCELLED, installed, changes)
     _transact(site, ground, journal, transaction, Swap.put_kept)
-    return Done(ROLLBACK, changes, installed)
+    return Done(ROLLBACK, changes, installed, cancelled=True)
 
 
 def _go_back(site: Site, ground: Ground, journal: Journal) -> Done:
@@ -206,18 +216,18 @@ def _changes_back(site: Site, ground: Ground, made: tuple[Change, ...]) -> Chang
 
 def resume(site: Site) -> Optional[Done]:
     """Complete what was cut off; None when nothing was. Raises LockHeld, StepFailed."""
-    with _at_work(site, "gzbits resume") as (ground, journal):
+    with _at_work(site, "gzbits resume") as journal, ground_of(site) as ground:
         done = _settle(site, ground, journal)
         return None if done is None else Done(done.command, done.changes, swap.read_installed(site.doors.files))
 
 
 # --- one transaction --------------------------------------------------------------------------------------------------
 @contextmanager
-def _at_work(site: Site, command: str) -> Iterator[tuple[Ground, Journal]]:
-    """On a headnode, with its lock, its journal, and the key as it was afterwards."""
+def _at_work(site: Site, command: str) -> Iterator[Journal]:
+    """On a headnode, with its lock and its journal."""
     assert site.datacenter.headnode
-    with site.locked(command, ""), ground_of(site) as ground:
-        yield ground, Journal(site.doors.files, swap.JOURNAL, site.doors.clock)
+    with site.locked(command, ""):
+        yield Journal(site.doors.files, swap.JOURNAL, site.doors.clock)
 
 
 def _settle(site: Site, ground: Ground, journal: Journal) -> Optional[Transaction]:

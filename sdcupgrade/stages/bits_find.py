@@ -86,6 +86,20 @@ def opened(site: Site, found: Found) -> Iterator[Tarball]:
         yield Tarball(Reading(file, found.part.size), found.name)
 
 
+def as_file(site: Site, found: Found) -> str:
+    """The path of a file with nothing else in it: one that is inside a bundle is copied."""
+    part, files = found.part, site.doors.files
+    if part.offset == 0 and files.size(part.path) == part.size:
+        return part.path
+    path = f"{DOWNLOADS}/{found.image or 'gzbits'}.image"
+    files.mkdir(DOWNLOADS)
+    with files.open_read(part.path) as file:
+        file.seek(part.offset)
+        reading = Reading(file, part.size)
+        files.put(path, iter(lambda: reading.read(1 << 20), b""), 0o600, files.owner)
+    return path
+
+
 def forget_downloads(site: Site) -> None:
     """Remove what was fetched: it is installed now."""
     files = site.doors.files

@@ -52,7 +52,7 @@ class Verified:
     key: str = ""
     cut_off: str = ""
 
-    def to_json(self) -> Json:
+    def to_json(self) -> dict[str, Json]:
         """For ``-j``."""
         return {
             "version": self.installed.manifest.version,

@@ -7,8 +7,8 @@ import pathlib
 from collections.abc import Callable
 
 import pytest
-from bits_site import OLD, File, Tree, differences, headnode, key_is_mounted, pack, snapshot, staging
-from mockdc.core import faults
+from bits_site import NEW, OLD, File, Tree, differences, headnode, key_is_mounted, pack, snapshot, staging
+from mockdc.core import faults, scenario
 from mockdc.core.store import Doc
 from mockdc.faces.crash import Crash, crashing
 from site_in_a_box import Ran, Site
@@ -30,7 +30,7 @@ def site(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 @pytest.fixture
 def old(site: Site) -> Site:
     """One that has the old ones."""
-    site.run("gzbits apply old.tgz --yes").ok()
+    site.run("gzbits apply --headnode-only old.tgz --yes").ok()
     return site
 
 
@@ -61,14 +61,14 @@ def test_everything_is_as_the_tarball_says(old: Site) -> None:
     assert (old.gz / "usbkey/scripts/Update-Things.sh").exists()
     assert (old.gz / ".mockdc/key/scripts/update-things.sh").read_bytes() == b"things 1\n"
     assert (old.gz / "usbkey/extra/imgapi/setup").exists()
-    assert old.run("gzbits verify").ok().out.endswith("all 22 paths as installed.\n")
+    assert old.run("gzbits verify --headnode-only").ok().out.endswith("all 22 paths as installed.\n")
 
 
 def test_nothing_of_the_work_is_left_and_the_key_is_as_it_was(site: Site) -> None:
-    site.run("gzbits apply old.tgz --yes").ok()
+    site.run("gzbits apply --headnode-only old.tgz --yes").ok()
     assert (staging(site), key_is_mounted(site)) == ([], False)
     site.doors.run.run(("sdc-usbkey", "mount"))
-    site.run("gzbits apply new.tgz --yes").ok()
+    site.run("gzbits apply --headnode-only new.tgz --yes").ok()
     assert key_is_mounted(site)
     assert not (site.gz / STATE / "key-was-unmounted").exists()
 
@@ -79,16 +79,16 @@ def test_what_others_keep_there_is_never_touched(site: Site) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("secret", encoding="utf-8")
     seen = [(path.stat().st_ino, path.stat().st_mtime_ns) for path in kept]
-    site.run("gzbits apply old.tgz --yes").ok()
-    site.run("gzbits apply new.tgz --yes").ok()
-    site.run("gzbits rollback --yes").ok()
+    site.run("gzbits apply --headnode-only old.tgz --yes").ok()
+    site.run("gzbits apply --headnode-only new.tgz --yes").ok()
+    site.run("gzbits rollback --headnode-only --yes").ok()
     assert [(path.stat().st_ino, path.stat().st_mtime_ns) for path in kept] == seen
 
 
 def test_the_same_again_writes_nothing_but_its_log(old: Site) -> None:
     doors, crasher = crashing(old.doors, 0)
     before = snapshot(old)
-    ran = old.run("gzbits apply old.tgz", doors).ok()
+    ran = old.run("gzbits apply --headnode-only old.tgz", doors).ok()
     assert "nothing was left to change" in ran.out
     assert set(crasher.names) <= {"run", "lock", "write", "remove"}  # the key's note
     assert differences(before, snapshot(old)) == []
@@ -99,7 +99,7 @@ def test_what_did_not_change_is_not_written(old: Site) -> None:
     before = (same.stat().st_ino, same.stat().st_mtime_ns)
     doors, crasher = crashing(old.doors, 0)
     with_tree(old, {**OLD, "tools/lib/modes.js": File("other\n")})
-    old.run("gzbits apply other.tgz --yes", doors).ok()
+    old.run("gzbits apply --headnode-only other.tgz --yes", doors).ok()
     assert (crasher.names.count("swap_in"), same.stat().st_ino, same.stat().st_mtime_ns) == (2, *before)  # one is kept
 
 
@@ -110,11 +110,11 @@ def test_the_way_into_the_sdc_zone_is_made_right_and_never_missing(site: Site) -
     link.symlink_to("../../zones/0b0b0b0b-0000-0000-0000-000000000000/root/opt/smartdc/sdc")
     doors, crasher = crashing(site.doors, 0)
     crasher.watch = lambda: assert_link(link)
-    site.run("gzbits apply old.tgz --yes", doors).ok()
+    site.run("gzbits apply --headnode-only old.tgz --yes", doors).ok()
     assert link.readlink() == right
     link.unlink()
     link.symlink_to(f"/zones/{site.vm('sdc')['uuid']}/root/opt/smartdc/sdc")  # as headnode.sh makes it
-    site.run("gzbits apply new.tgz --yes").ok()
+    site.run("gzbits apply --headnode-only new.tgz --yes").ok()
     assert str(link.readlink()).startswith("/zones/")
 
 
@@ -127,20 +127,20 @@ def test_it_needs_no_service_and_no_sdc_zone(site: Site) -> None:
     for zone in site.dc.store.all("vm"):
         site.doors.run.run(("vmadm", "stop", zone["uuid"], "-F"))
     before = (site.gz / "opt/smartdc/sdc").readlink()
-    ran = site.run("gzbits apply old.tgz --yes").ok()
+    ran = site.run("gzbits apply --headnode-only old.tgz --yes").ok()
     assert "no sdc zone runs" in ran.err
     assert (site.gz / "opt/smartdc/sdc").readlink() == before
-    site.run("gzbits verify").ok()
+    site.run("gzbits verify --headnode-only").ok()
 
 
 def test_a_folder_that_becomes_a_file_and_back(old: Site) -> None:
     tree = {name: what for name, what in OLD.items() if not name.startswith("tools/lib/deep")}
     with_tree(old, {**tree, "tools/lib/deep": File("a file now\n")})
     before = snapshot(old)
-    old.run("gzbits apply other.tgz --yes").ok()
+    old.run("gzbits apply --headnode-only other.tgz --yes").ok()
     assert (old.gz / "opt/smartdc/lib/deep").is_file()
-    old.run("gzbits verify").ok()
-    old.run("gzbits rollback --yes").ok()
+    old.run("gzbits verify --headnode-only").ok()
+    old.run("gzbits rollback --headnode-only --yes").ok()
     assert differences(before, snapshot(old)) == []
 
 
@@ -148,23 +148,23 @@ def test_a_folder_that_becomes_a_file_and_back(old: Site) -> None:
 def test_the_first_install_over_what_was_there_goes_back_to_it(site: Site) -> None:
     (site.gz / "usbkey/scripts/joysetup.sh").chmod(0o700)
     before = snapshot(site)
-    site.run("gzbits apply old.tgz --yes").ok()
+    site.run("gzbits apply --headnode-only old.tgz --yes").ok()
     assert told(site, "gzbits status -j")["rollback"] == "what was there before gzbits"
-    site.run("gzbits rollback --yes").ok()
+    site.run("gzbits rollback --headnode-only --yes").ok()
     assert differences(before, snapshot(site)) == []
     assert told(site, "gzbits status -j")["version"] is None
-    refused(site.run("gzbits verify"), 66, "no gzbits are installed")
-    refused(site.run("gzbits rollback --yes"), 3, "nothing to roll back to")
+    refused(site.run("gzbits verify --headnode-only"), 66, "no gzbits are installed")
+    refused(site.run("gzbits rollback --headnode-only --yes"), 3, "nothing to roll back to")
 
 
 def test_rollback_brings_back_content_links_modes_and_what_was_removed(old: Site) -> None:
     before = snapshot(old)
-    old.run("gzbits apply new.tgz --yes").ok()
+    old.run("gzbits apply --headnode-only new.tgz --yes").ok()
     assert len(differences(before, snapshot(old))) > 15
-    old.run("gzbits rollback --yes").ok()
+    old.run("gzbits rollback --headnode-only --yes").ok()
     assert differences(before, snapshot(old)) == []
     assert told(old, "gzbits status -j")["version"] == "1.0"
-    old.run("gzbits verify").ok()
+    old.run("gzbits verify --headnode-only").ok()
 
 
 def test_foreign_files_are_named_and_kept_and_keep_their_folder(old: Site) -> None:
@@ -173,15 +173,15 @@ def test_foreign_files_are_named_and_kept_and_keep_their_folder(old: Site) -> No
     found = told(old, "gzbits diff new.tgz -j")
     assert "/opt/smartdc/lib/deep/er/mine" in found["foreign"]
     assert found["kept"] == ["/opt/smartdc/lib/deep", "/opt/smartdc/lib/deep/er"]
-    old.run("gzbits apply new.tgz --yes").ok()
+    old.run("gzbits apply --headnode-only new.tgz --yes").ok()
     assert [path.name for path in mine.parent.iterdir()] == ["mine"]
-    assert "/opt/smartdc/bin/sdc-usbkey" in told(old, "gzbits verify -j")["foreign"]
+    assert "/opt/smartdc/bin/sdc-usbkey" in told(old, "gzbits verify --headnode-only -j")["foreign"]
 
 
 def test_a_folder_stays_at_rollback_if_something_was_put_into_it(old: Site) -> None:
-    old.run("gzbits apply new.tgz --yes").ok()
+    old.run("gzbits apply --headnode-only new.tgz --yes").ok()
     (old.gz / "opt/smartdc/share/new/mine").write_text("mine", encoding="utf-8")
-    ran = old.run("gzbits rollback --yes").ok()
+    ran = old.run("gzbits rollback --headnode-only --yes").ok()
     assert "/opt/smartdc/share/new stays" in ran.err
     assert [path.name for path in (old.gz / "opt/smartdc/share/new").iterdir()] == ["mine"]
 
@@ -198,12 +198,12 @@ def test_every_drift_is_named_and_put_right(old: Site) -> None:
     (gz / "opt/smartdc/bin/turns-link").mkdir()
     (gz / ".mockdc/key/scripts/leaves.sh").write_text("mine", encoding="utf-8")
     assert told(old, "gzbits status -j")["drift"] == 5
-    ran = old.run("gzbits verify")
+    ran = old.run("gzbits verify --headnode-only")
     refused(ran, 4, "6 paths of gzbits 1.0")
     for line in ("sdc-one: its content", "modes.js: mode 0640", "sdc-gone: it is gone", "sdc-two: it leads somewhere",
                  "turns-link: it is something else", "/mnt/usbkey/scripts/leaves.sh: its content"):  # fmt: skip
         assert line in ran.out
-    old.run("gzbits apply old.tgz --yes").ok()
+    old.run("gzbits apply --headnode-only old.tgz --yes").ok()
     assert differences(before, snapshot(old)) == []
     assert (gz / STATE / "previous.json").read_bytes() == back  # a rollback still goes to what was before
 
@@ -211,13 +211,13 @@ def test_every_drift_is_named_and_put_right(old: Site) -> None:
 def test_a_hand_edit_comes_back_with_the_rollback(old: Site) -> None:
     (old.gz / "opt/smartdc/bin/sdc-one").write_text("mine", encoding="utf-8")
     before = snapshot(old)
-    old.run("gzbits apply new.tgz --yes").ok()
-    old.run("gzbits rollback --yes").ok()
+    old.run("gzbits apply --headnode-only new.tgz --yes").ok()
+    old.run("gzbits rollback --headnode-only --yes").ok()
     assert differences(before, snapshot(old)) == []
 
 
 def test_only_what_a_rollback_needs_is_kept(old: Site) -> None:
-    old.run("gzbits apply new.tgz --yes").ok()
+    old.run("gzbits apply --headnode-only new.tgz --yes").ok()
     previous = json.loads((old.gz / STATE / "previous.json").read_text(encoding="utf-8"))
     needed = {one["before"]["sha256"] for one in previous["changes"] if one["before"] and "sha256" in one["before"]}
     assert {path.name for path in (old.gz / STATE / "kept").iterdir()} == needed
@@ -241,7 +241,7 @@ def test_diff_tells_every_kind_of_change_and_changes_nothing(old: Site) -> None:
 
 
 def test_status_tells_what_since_when_and_how_to_go_back(old: Site) -> None:
-    old.run("gzbits apply new.tgz --yes").ok()
+    old.run("gzbits apply --headnode-only new.tgz --yes").ok()
     found = told(old, "gzbits status -j")
     assert (found["version"], found["rollback"], found["drift"], found["signed"]) == (
         "2.0", "gzbits 1.0 (test-20261123T101500Z-1.0)", 0, False,
@@ -254,14 +254,14 @@ def test_status_tells_what_since_when_and_how_to_go_back(old: Site) -> None:
 def test_status_and_verify_tell_of_a_run_that_was_cut_off(old: Site) -> None:
     cut_in_the_middle(old)
     assert "to go on: sdcupgrade gzbits resume" in old.run("gzbits status").ok().out
-    refused(old.run("gzbits verify"), 4, "gzbits apply was cut off")
+    refused(old.run("gzbits verify --headnode-only"), 4, "gzbits apply was cut off")
 
 
 def cut_in_the_middle(site: Site) -> None:
     """An apply of the new ones that ends in the midst of its renames."""
     doors, crasher = crashing(site.doors, 60)
     with pytest.raises(Crash):
-        site.run("gzbits apply new.tgz --yes", doors)
+        site.run("gzbits apply --headnode-only new.tgz --yes", doors)
     assert crasher.names.count("append") == 2
 
 
@@ -294,18 +294,18 @@ def test_what_fails_before_the_swap_leaves_everything_as_it_was(
 ) -> None:
     before = snapshot(old)
     broken(old)
-    refused(old.run("gzbits apply new.tgz --yes"), status, *words)
+    refused(old.run("gzbits apply --headnode-only new.tgz --yes"), status, *words)
     assert (differences(before, snapshot(old)), staging(old)) == ([], [])
     faults.reset(old.dc)
-    old.run("gzbits verify").ok()
+    old.run("gzbits verify --headnode-only").ok()
     assert not key_is_mounted(old)
-    old.run("gzbits apply new.tgz --yes").ok()
+    old.run("gzbits apply --headnode-only new.tgz --yes").ok()
 
 
 def test_too_little_room_is_told_before_anything_is_written(old: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(old.doors.files), "free", lambda self, path: 3 * MIB)
     before = snapshot(old)
-    refused(old.run("gzbits apply new.tgz --yes"), 73, "has 3 MiB free", "nothing in use was changed")
+    refused(old.run("gzbits apply --headnode-only new.tgz --yes"), 73, "has 3 MiB free", "nothing in use was changed")
     assert (differences(before, snapshot(old)), staging(old)) == ([], [])
 
 
@@ -320,7 +320,7 @@ def test_a_read_only_key_is_told_before_anything_is_swapped(old: Site, monkeypat
 
     monkeypatch.setattr(files, "put_folder", put_folder)
     before = snapshot(old)
-    refused(old.run("gzbits apply new.tgz --yes"), 73, "read-only", "nothing in use was changed")
+    refused(old.run("gzbits apply --headnode-only new.tgz --yes"), 73, "read-only", "nothing in use was changed")
     monkeypatch.undo()
     assert differences(before, snapshot(old)) == []
 
@@ -344,42 +344,43 @@ def test_a_failure_in_the_middle_says_so_and_can_be_undone(old: Site, monkeypatc
         real(self, staged, path)  # type: ignore[arg-type]
 
     monkeypatch.setattr(files, "swap_in", swap_in)
-    refused(old.run("gzbits apply new.tgz --yes"), 5, "stopped in the middle", "input/output error", "gzbits resume")
+    ran = old.run("gzbits apply --headnode-only new.tgz --yes")
+    refused(ran, 5, "stopped in the middle", "input/output error", "gzbits resume")
     refused(old.run("gzbits resume"), 5, "stopped in the middle")
     monkeypatch.undo()
-    old.run("gzbits rollback --yes").ok()
+    old.run("gzbits rollback --headnode-only --yes").ok()
     assert differences(before, snapshot(old)) == []
 
 
 def test_a_busy_key_does_not_undo_what_is_done(old: Site) -> None:
     faults.add(old.dc, "sdc-usbkey unmount 'fail=1:/mnt/usbkey is busy'")
-    ran = old.run("gzbits apply new.tgz --yes").ok()
+    ran = old.run("gzbits apply --headnode-only new.tgz --yes").ok()
     assert "could not be unmounted" in ran.err
     assert "busy" in ran.err
     assert key_is_mounted(old)
     faults.reset(old.dc)
-    old.run("gzbits verify").ok()
+    old.run("gzbits verify --headnode-only").ok()
     assert not key_is_mounted(old)
 
 
 def test_verify_goes_without_a_key_that_cannot_be_mounted_and_says_so(old: Site) -> None:
     no_key("mount")(old)
-    assert "The boot key was not compared" in old.run("gzbits verify").ok().out
+    assert "The boot key was not compared" in old.run("gzbits verify --headnode-only").ok().out
 
 
 def test_the_lock_is_one_for_all(old: Site) -> None:
     lock = old.doors.files.lock("/var/sdcupgrade/lock", "{}")
     assert lock is not None
-    for line in ("gzbits apply new.tgz --yes", "gzbits rollback --yes", "gzbits resume", "gzbits verify"):
-        refused(old.run(line), 75, "lock is held")
+    for line in ("apply new.tgz --yes", "rollback --yes", "resume", "verify", "diff new.tgz"):
+        refused(old.run(f"gzbits {line}"), 75, "lock is held")
     old.run("gzbits status").ok()
     lock.release()
 
 
 def test_nobody_at_the_terminal_is_no_yes(old: Site) -> None:
     before = snapshot(old)
-    assert old.run("gzbits apply new.tgz").status == 6
-    assert old.run("gzbits rollback").status == 6
+    assert old.run("gzbits apply --headnode-only new.tgz").status == 6
+    assert old.run("gzbits rollback --headnode-only").status == 6
     assert (differences(before, snapshot(old)), staging(old)) == ([], [])
 
 
@@ -398,21 +399,21 @@ def test_a_tarball_that_is_none_or_damaged_changes_nothing(
     (old.ops / "other.tgz").write_bytes(data)
     (old.gz / "opt/smartdc/lib/same.js").write_text("drift, so that there is something to do", encoding="utf-8")
     before = snapshot(old)
-    refused(old.run("gzbits apply other.tgz --yes"), status, *words)
+    refused(old.run("gzbits apply --headnode-only other.tgz --yes"), status, *words)
     assert (differences(before, snapshot(old)), staging(old)) == ([], [])
 
 
 def test_words_that_mean_nothing_are_told(old: Site) -> None:
-    refused(old.run("gzbits apply nowhere.tgz"), 66, "nowhere.tgz")
+    refused(old.run("gzbits apply --headnode-only nowhere.tgz"), 66, "nowhere.tgz")
     refused(old.run("gzbits diff ."), 65, "not a gzbits tarball")
-    refused(old.run("gzbits apply new.tgz --require-signed"), 78, "signed")
+    refused(old.run("gzbits apply --headnode-only new.tgz --require-signed"), 78, "signed")
 
 
 def test_a_device_in_the_way_is_refused(old: Site) -> None:
     import os
 
     os.mkfifo(old.gz / "opt/smartdc/bin/sdc-three")
-    refused(old.run("gzbits apply new.tgz --yes"), 3, "sdc-three is neither file, folder nor link")
+    refused(old.run("gzbits apply --headnode-only new.tgz --yes"), 3, "sdc-three is neither file, folder nor link")
 
 
 def test_nothing_is_written_through_a_link_in_place_of_a_folder(old: Site, tmp_path: pathlib.Path) -> None:
@@ -420,10 +421,10 @@ def test_nothing_is_written_through_a_link_in_place_of_a_folder(old: Site, tmp_p
     elsewhere.mkdir()
     (old.gz / "opt/smartdc/share/new").symlink_to(elsewhere)
     before = snapshot(old)
-    old.run("gzbits apply new.tgz --yes").ok()
+    old.run("gzbits apply --headnode-only new.tgz --yes").ok()
     assert list(elsewhere.iterdir()) == []
     assert (old.gz / "opt/smartdc/share/new/place.txt").exists()
-    old.run("gzbits rollback --yes").ok()
+    old.run("gzbits rollback --headnode-only --yes").ok()
     assert differences(before, snapshot(old)) == []
 
 
@@ -446,9 +447,9 @@ def folder_of_images(site: Site, *names: str) -> None:
 
 def test_latest_and_a_uuid_from_a_folder(site: Site) -> None:
     folder_of_images(site, "old", "new")
-    site.run("gzbits apply --source images --yes").ok()
+    site.run("gzbits apply --headnode-only --source images --yes").ok()
     assert told(site, "gzbits status -j")["image"] == "00000001-0000-4000-8000-000000000000"
-    site.run("gzbits apply 00000000-0000-4000-8000-000000000000 --source images --yes").ok()
+    site.run("gzbits apply --headnode-only 00000000-0000-4000-8000-000000000000 --source images --yes").ok()
     assert told(site, "gzbits status -j")["version"] == "1.0"
 
 
@@ -456,7 +457,33 @@ def test_an_image_whose_bytes_are_others_is_refused(site: Site) -> None:
     folder_of_images(site, "old")
     (site.ops / "images/old.tgz").write_bytes((site.ops / "new.tgz").read_bytes())
     before = snapshot(site)
-    assert site.run("gzbits apply latest --source images --yes").status == 79
+    assert site.run("gzbits apply --headnode-only latest --source images --yes").status == 79
     assert differences(before, snapshot(site)) == []
 
 
+
+
+# --- with the compute nodes -------------------------------------------------------------------------------------------
+def test_the_compute_nodes_come_after_the_headnode_and_go_back_with_it(make_site: Callable[[Doc], Site]) -> None:
+    spec = scenario.read("dc")
+    spec["servers"] = [row for row in spec["servers"] if row["hostname"] in ("hn-4f.core", "moon-01")]
+    spec["services"] = {name: {} for name in ("assets", "sapi", "binder", "sdc", "rabbitmq", "cnapi", "moray", "manatee")}
+    site = make_site({**spec, "decoys": False, "leftover": [], "stale_instances": []})
+    for name, tree in (("old", OLD), ("new", NEW)):
+        (site.ops / f"{name}.tgz").write_bytes(pack(tree, name + "1"))
+    (node,) = [one["uuid"] for one in site.dc.store.all("server") if one["hostname"] == "moon-01"]
+    one = site.dc.root(node) / "opt/smartdc/bin/sdc-one"
+    assert "1 done" in site.run("gzbits apply old.tgz --yes").ok().out
+    site.run("gzbits apply new.tgz --yes").ok()
+    assert one.read_text(encoding="utf-8") == "#!/bin/sh\necho one more\n"
+    assert [row["outcome"] for row in told(site, "gzbits verify -j")["nodes"]]== ["done"]
+    assert "1 done" in site.run("gzbits rollback --yes").ok().out
+    assert one.read_text(encoding="utf-8") == "#!/bin/sh\necho one\n"
+    one.write_text("drift", encoding="utf-8")
+    refused(site.run("gzbits verify"), 4, "moon-01")
+
+
+def test_without_cnapi_the_headnode_has_it_and_the_rest_is_told(old: Site) -> None:
+    refused(old.run("gzbits apply new.tgz --yes"), 69, "the headnode has gzbits 2.0", "--catch-up")
+    assert told(old, "gzbits status -j")["version"] == "2.0"
+    old.run("gzbits verify --headnode-only").ok()

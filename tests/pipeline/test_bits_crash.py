@@ -12,7 +12,9 @@ from crashes import Copies, cut_off_after
 from mockdc.faces.crash import crashing
 from site_in_a_box import Site
 
-APPLY, ROLLBACK, RESUME = "gzbits apply new.tgz --yes", "gzbits rollback --yes", "gzbits resume"
+APPLY = "gzbits apply --headnode-only new.tgz --yes"
+ROLLBACK = "gzbits rollback --headnode-only --yes"
+RESUME = "gzbits resume"
 DEPENDED_ON = ("usbkey/scripts", "usbkey/default", "opt/smartdc/bin", "opt/smartdc/lib", ".mockdc/key/scripts")
 
 
@@ -39,7 +41,7 @@ class Truth:
         assert differences(snapshot(site), wanted) == []
         assert staging(site) == []
         assert not key_is_mounted(site)
-        site.run("gzbits verify").ok()
+        site.run("gzbits verify --headnode-only").ok()
         kept = {path.name for path in (site.gz / "var/sdcupgrade/gzbits").iterdir()}
         assert kept <= {"installed.json", "previous.json", "journal.jsonl", "kept"}
 
@@ -49,7 +51,7 @@ def copies(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Copies:
     """Copies of a headnode that has the old ones."""
     site = headnode(tmp_path)
     monkeypatch.chdir(site.ops)
-    site.run("gzbits apply old.tgz --yes").ok()
+    site.run("gzbits apply --headnode-only old.tgz --yes").ok()
     return Copies(site, tmp_path)
 
 
