@@ -139,6 +139,9 @@ def test_too_many_roles_to_ask(repo: Repository, client: Client) -> None:
         ("/a", "/a", True),
         ("/a", "a", False),
         ("a.tgz", "*.tgz", True),
+        ("a", "[a-c]", True),
+        ("a", "[c-a]", False),
+        ("[c-a]", "*", True),
     ],
 )
 def test_patterns(path: str, pattern: str, good: bool) -> None:
@@ -347,6 +350,12 @@ def test_calls_in_another_order_are_bugs(repo: Repository) -> None:
         trusted.promised_targets("targets")
 
 
+def test_a_second_refresh_of_one_object_is_a_bug(client: Client) -> None:
+    updates = client.refresh()
+    with pytest.raises(RuntimeError, match="make another"):
+        updates.refresh()
+
+
 # Downloads (5.7).
 
 
@@ -482,7 +491,10 @@ class Counting:
         return bytes(size)
 
 
-@pytest.mark.parametrize(("told", "given"), [("", 100_001), ("100001", 0), ("100000", 100_001)])
+@pytest.mark.parametrize(
+    ("told", "given"),
+    [("", 100_001), ("100001", 0), ("100000", 100_001), ("\xb2", 100_001), ("9" * 5000, 100_001), ("-1", 100_001)],
+)
 def test_only_one_byte_too_many_is_read(told: str, given: int) -> None:
     class Door:
         def stream(self, *_: object, **__: object) -> Counting:

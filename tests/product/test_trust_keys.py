@@ -126,6 +126,22 @@ def test_what_is_not_a_key_of_a_known_kind(key: Key) -> None:
     assert not believed({"a": key}, 1, {"a": signed(6)})
 
 
+RSA_KEY = tlv(0x30, RSA, tlv(3, b"\0", tlv(0x30, integer(2**2047 + 1), integer(65537))))
+
+
+@pytest.mark.parametrize(("kind", "data"), [("ecdsa", RSA_KEY), ("ecdsa-sha2-nistp256", RSA_KEY), ("rsa", SPKI)])
+def test_the_name_of_a_kind_does_not_make_the_key_one(kind: str, data: bytes) -> None:
+    scheme = "rsassa-pss-sha256" if kind == "rsa" else "ecdsa-sha2-nistp256"
+    with pytest.raises(ValueError, match="the PEM holds another kind of key"):
+        Key(kind, scheme, pem(data)).material()
+
+
+@pytest.mark.parametrize("key", [Key("rsa", "rsassa-pss-sha512", pem(RSA_KEY)), Key("ecdsa", "ecdsa", pem(SPKI))])
+def test_an_unknown_scheme_is_named(key: Key) -> None:
+    with pytest.raises(ValueError, match=f"unknown kind of key {key.keytype} {key.scheme}"):
+        key.material()
+
+
 def test_both_names_of_a_p256_key_are_the_same_key() -> None:
     old, new = (Key(name, "ecdsa-sha2-nistp256", pem(SPKI)) for name in ("ecdsa-sha2-nistp256", "ecdsa"))
     assert old.material() == new.material() == ("ecdsa", ecdsa.BASE[:2])
@@ -229,6 +245,7 @@ def test_values_of_a_signature_lie_within_the_order() -> None:
         tlv(0x30, integer(1), tlv(4, b"\2")),
         b"\x30\x81\x06" + integer(1) + integer(2),
         b"\x30\x80" + integer(1) + integer(2) + b"\0\0",
+        b"\x30\x81\x7f" + tlv(2, b"\1" * 122) + integer(2),
         b"\x30\x80" + tlv(2, b"\1" * 123) + integer(2),
         b"\x30\x82\x00\x80" + tlv(2, b"\1" * 123) + integer(2),
         b"\x30\x85\x00\x00\x00\x00\x80" + tlv(2, b"\1" * 123) + integer(2),

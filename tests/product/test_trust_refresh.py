@@ -17,6 +17,7 @@ from trust_repo import DAY, NOW, TOP, Change, Client, Repository, day, enclose
 
 from sdcupgrade.doors.files import RootedFiles
 from sdcupgrade.errors import Corrupt, StorageError, Unreachable, Untrusted
+from sdcupgrade.trust import canonical
 from sdcupgrade.trust.client import Limits
 from sdcupgrade.updates.trusted import TrustedUpdates, TrustStore
 
@@ -684,6 +685,22 @@ def test_odd_bytes(repo: Repository, client: Client, change: Callable[[bytes], b
     with pytest.raises(Untrusted, match=r"timestamp\.json"):
         client.refresh()
     assert client.version("timestamp") == 0
+
+
+@pytest.mark.parametrize("key", ["_type", "spec_version", "expires"])
+def test_a_complaint_does_not_repeat_all_of_what_is_wrong(repo: Repository, client: Client, key: str) -> None:
+    repo.publish("timestamp", change=lambda body: body.update({key: "x" * 10_000}))
+    with pytest.raises(Untrusted, match="x" * 40) as caught:
+        client.refresh()
+    assert len(caught.value.message) < 200
+
+
+def test_no_signature_is_given_to_what_has_no_canonical_form() -> None:
+    deep: Any = []
+    for _ in range(200_000):
+        deep = [deep]
+    with pytest.raises(Untrusted, match=r"x\.json: it has no canonical form"):
+        canonical.encode(deep, "x.json")
 
 
 def test_a_key_signs_once(repo: Repository, client: Client) -> None:
