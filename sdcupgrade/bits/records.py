@@ -39,22 +39,16 @@ class Installed:
         return f"gzbits {self.manifest.version} ({self.manifest.buildstamp})"
 
     def to_json(self) -> dict[str, Json]:
-        """As it is written."""
-        return {
-            "schema": SCHEMA,
-            "image": self.image,
-            "sha256": self.sha256,
-            "signed": self.signed,
-            "since": self.since,
-            "manifest": self.manifest.to_json(),
-        }
+        """As it is written: the manifest, which ``sdc-gz-verify`` reads there, and the rest beside it."""
+        more: dict[str, Json] = {"image": self.image, "tarball_sha256": self.sha256}
+        return {**self.manifest.to_json(), **more, "signed": self.signed, "since": self.since}
 
     @staticmethod
     def read(value: Json, where: str) -> Installed:
         """Raises BadInput."""
         record = _record(value, where)
-        manifest = _manifest(record.record("manifest"))
-        image, sha256, since = record.text("image"), record.text("sha256"), record.text("since")
+        manifest = _manifest(record)
+        image, sha256, since = record.text("image"), record.text("tarball_sha256"), record.text("since")
         return Installed(manifest, image, sha256, record.flag("signed"), since)
 
 

@@ -6,7 +6,7 @@ why a crash leaves no mixture, is told in :mod:`sdcupgrade.run.swap`.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from sdcupgrade.bits.changes import KEY, ROOTS, above, foreign, our_folders, plan, wanted
@@ -270,7 +270,8 @@ def _transact(
     except (SdcupgradeError, KeyboardInterrupt) as why:
         entry = swap.last(journal)
         if entry is not None and entry.event == "begin":
-            _throw_away(site, ground, journal, key, str(why) or "interrupted")
+            with suppress(SdcupgradeError):  # the next command does it
+                _throw_away(site, ground, journal, key, str(why) or "interrupted")
         raise _staging_failed(why, transaction) from why
     _complete(site, ground, work)
 

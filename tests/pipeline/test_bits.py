@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Callable
 
 import pytest
+import trust_repo
 from bits_site import NEW, OLD, File, Tree, differences, headnode, key_is_mounted, pack, snapshot, staging
 from mockdc.core import faults, scenario
 from mockdc.core.store import Doc
@@ -467,7 +468,8 @@ def test_an_image_whose_bytes_are_others_is_refused(site: Site) -> None:
 def test_the_compute_nodes_come_after_the_headnode_and_go_back_with_it(make_site: Callable[[Doc], Site]) -> None:
     spec = scenario.read("dc")
     spec["servers"] = [row for row in spec["servers"] if row["hostname"] in ("hn-4f.core", "moon-01")]
-    spec["services"] = {name: {} for name in ("assets", "sapi", "binder", "sdc", "rabbitmq", "cnapi", "moray", "manatee")}
+    needed = ("assets", "sapi", "binder", "sdc", "rabbitmq", "cnapi", "moray", "manatee")
+    spec["services"] = {name: {} for name in needed}
     site = make_site({**spec, "decoys": False, "leftover": [], "stale_instances": []})
     for name, tree in (("old", OLD), ("new", NEW)):
         (site.ops / f"{name}.tgz").write_bytes(pack(tree, name + "1"))
@@ -487,3 +489,41 @@ def test_without_cnapi_the_headnode_has_it_and_the_rest_is_told(old: Site) -> No
     refused(old.run("gzbits apply new.tgz --yes"), 69, "the headnode has gzbits 2.0", "--catch-up")
     assert told(old, "gzbits status -j")["version"] == "2.0"
     old.run("gzbits verify --headnode-only").ok()
+
+
+# --- signed -----------------------------------------------------------------------------------------------------------
+TRUST = "--metadata metadata --trust-root root.json"
+
+
+def sign(site: Site, monkeypatch: pytest.MonkeyPatch, **targets: bytes) -> None:
+    """Metadata and a root of trust in the operator's folder; *targets* are bytes by the uuid's last digit."""
+    monkeypatch.setattr(trust_repo, "NOW", site.dc.now())
+    made = trust_repo.Repository()
+    for number, data in targets.items():
+        made.add_target("targets", f"gzbits/0000000{number[1:]}-0000-4000-8000-000000000000", data)
+    made.publish("targets", "snapshot", "timestamp")
+    (site.ops / "metadata").mkdir()
+    for name, data in made.files.items():
+        (site.ops / "metadata" / name).write_bytes(data)
+    (site.ops / "root.json").write_bytes(made.first_root)
+
+
+def test_a_signed_image_and_a_signed_file_are_known_as_such(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of_images(site, "old")
+    sign(site, monkeypatch, n0=(site.ops / "old.tgz").read_bytes(), n1=(site.ops / "new.tgz").read_bytes())
+    line = f"--headnode-only --yes --require-signed {TRUST}"
+    ran = site.run(f"gzbits apply latest --source images {line}").ok()
+    assert "unsigned" not in ran.err
+    assert told(site, "gzbits status -j")["signed"] is True
+    site.run(f"gzbits apply new.tgz {line}").ok()
+    found = told(site, "gzbits status -j")
+    assert (found["version"], found["signed"]) == ("2.0", True)
+
+
+def test_what_is_signed_otherwise_or_not_at_all_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of_images(site, "old")
+    sign(site, monkeypatch, n0=(site.ops / "new.tgz").read_bytes())
+    before = snapshot(site)
+    refused(site.run(f"gzbits apply --headnode-only --yes --source images {TRUST}"), 79, "signed is")
+    refused(site.run(f"gzbits apply old.tgz --headnode-only --yes --require-signed {TRUST}"), 78, "old.tgz is unsigned")
+    assert differences(before, snapshot(site)) == []
