@@ -89,7 +89,7 @@ def cuts(copies: Copies, line: str, every: int) -> Iterator[tuple[str, Site]]:
 @pytest.mark.parametrize("again", [RESUME, APPLY])
 def test_an_apply_cut_off_is_completed(copies: Copies, again: str) -> None:
     truth = Truth(copies)
-    for where, site in cuts(copies, APPLY, 29):
+    for where, site in cuts(copies, APPLY, 41):
         truth.instant(site)
         site.run(again).ok()
         if again == RESUME and installed(site) == "1.0":  # it had changed nothing yet
@@ -102,7 +102,7 @@ def test_an_apply_cut_off_is_completed(copies: Copies, again: str) -> None:
 def test_an_apply_cut_off_is_undone(copies: Copies) -> None:
     truth = Truth(copies)
     before = (copies.site.gz / "var/sdcupgrade/gzbits/previous.json").read_bytes()
-    for where, site in cuts(copies, APPLY, 29):
+    for where, site in cuts(copies, APPLY, 41):
         if not begun(site):
             continue  # nothing to undo: a rollback would go one further
         site.run(ROLLBACK).ok()
@@ -130,7 +130,7 @@ def previous(site: Site) -> bytes:
 def test_a_rollback_cut_off_is_completed(copies: Copies, again: str) -> None:
     truth = Truth(copies)
     upgraded(copies)
-    for where, site in cuts(copies, ROLLBACK, 29):
+    for where, site in cuts(copies, ROLLBACK, 41):
         truth.instant(site)
         if again == RESUME or installed(site) == "2.0" or cut_in_the_middle(site):
             site.run(again).ok()
@@ -154,7 +154,7 @@ def test_undoing_cut_off_is_undone_or_completed(copies: Copies) -> None:
     truth = Truth(copies)
     middle = middle_of(copies)
     assert cut_off_after(copies.site, APPLY, middle)
-    for where, site in cuts(copies, ROLLBACK, 23):
+    for where, site in cuts(copies, ROLLBACK, 31):
         truth.instant(site)
         site.run(RESUME).ok()
         assert differences(snapshot(site), truth.new if installed(site) == "2.0" else truth.old) == [], where
