@@ -53,6 +53,12 @@ COMMANDS = (
     Command("install", "put this file where installed versions live", "sdcupgrade.cli.own"),
     Command("self-update", "go to another version of sdcupgrade, or back", "sdcupgrade.cli.own"),
     Command("selftest", "whether this file works here", "sdcupgrade.cli.own", anywhere=True),
+    Command("gzbits status", "tell which bits of the global zone are installed", "sdcupgrade.cli.bits"),
+    Command("gzbits diff", "show what a gzbits tarball would change", "sdcupgrade.cli.bits"),
+    Command("gzbits apply", "put a gzbits tarball in place on this headnode", "sdcupgrade.cli.bits"),
+    Command("gzbits rollback", "put back what the last gzbits apply found", "sdcupgrade.cli.bits"),
+    Command("gzbits resume", "go on with a gzbits command that was cut off", "sdcupgrade.cli.bits"),
+    Command("gzbits verify", "compare the global zone with the installed gzbits", "sdcupgrade.cli.bits"),
     Command("version", "tell which sdcupgrade this is; -j: where it runs from", "sdcupgrade.cli.look", anywhere=True),
 )
 
