@@ -28,7 +28,7 @@ from sdcupgrade.run.journal import Journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Optional
 
     from sdcupgrade.bits.changes import Change, Thing
@@ -270,11 +270,9 @@ class Swap:
         """Write down what is installed, and forget what is no longer needed. May be done twice."""
         files, transaction = self.doors.files, self.transaction
         digest = self._digest or digest_of(transaction)
-        if transaction.ending is Ending.APPLIED:
-            previous = read_previous(files)
-            if previous is None or previous.transaction != digest:
-                kept = Previous(digest, _read(files, INSTALLED), transaction.changes)
-                files.write(PREVIOUS, (dumps(kept.to_json()) + "\n").encode())
+        if transaction.ending is Ending.APPLIED and (self.fresh or not self._is_written(digest)):
+            kept = Previous(digest, _read(files, INSTALLED), transaction.changes)
+            files.write(PREVIOUS, (dumps(kept.to_json()) + "\n").encode())
         if transaction.ending in (Ending.APPLIED, Ending.ROLLED_BACK):
             self._write_installed()
         if transaction.ending is Ending.ROLLED_BACK:
@@ -282,7 +280,12 @@ class Swap:
         key = says_key(last(self.journal))
         clear(files, self.place, [root for root in ROOTS if key or root != KEY])
         self.journal.append("done", command=transaction.command, ending=transaction.ending.value)
-        forget(files)
+        forget(files, transaction.changes if transaction.ending is Ending.APPLIED else None)
+
+    def _is_written(self, digest: str) -> bool:
+        """Whether what was before is written down; by then what is installed may be, and is no longer what was."""
+        previous = read_previous(self.doors.files)
+        return previous is not None and previous.transaction == digest
 
     def _write_installed(self) -> None:
         if self.transaction.installed is None:
@@ -306,10 +309,13 @@ def clear(files: Files, place: Place, roots: Iterable[str]) -> None:
             files.drop_folder(folder)
 
 
-def forget(files: Files) -> None:
-    """Remove what was kept and nothing goes back to any more, and what transactions said; only when none is open."""
-    previous = read_previous(files)
-    used = {change.before.sha256 for change in previous.changes if change.before} if previous else set()
+def forget(files: Files, kept: Optional[Sequence[Change]] = None) -> None:
+    """Remove what was kept and nothing goes back to any more, and what transactions said; only when none is open.
+    *kept* are the changes that a rollback would undo, read if they are not given."""
+    if kept is None:
+        previous = read_previous(files)
+        kept = previous.changes if previous else ()
+    used = {change.before.sha256 for change in kept if change.before}
     for name in files.scan(KEPT):
         if name not in used:
             files.remove(f"{KEPT}/{name}")
