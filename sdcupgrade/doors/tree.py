@@ -164,16 +164,16 @@ class RootedTree:
         return True
 
     def sync(self, files: Iterable[str] = ()) -> None:
-        if not self._fsync:
-            return
         for path in files:
             with explained("written", path):
                 descriptor = os.open(self.real(path), os.O_RDONLY)
                 try:
-                    os.fsync(descriptor)
+                    if self._fsync:
+                        os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-        os.sync()
+        if self._fsync:
+            os.sync()
 
 
 def _seen(real: str, status: os.stat_result) -> Seen:

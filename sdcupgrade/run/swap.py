@@ -180,7 +180,8 @@ class Swap:
         for change in self.transaction.changes:
             self._perform(change)
         on_key = [change.path for change in self.transaction.changes if change.path.startswith(KEY)]
-        self.doors.files.sync(sorted({self.place(parent(path)) for path in on_key}))
+        folders = {self.place(parent(path)) for path in on_key}
+        self.doors.files.sync(sorted(path for path in folders if self.doors.files.look(path) is not None))
 
     def _perform(self, change: Change) -> None:
         files, path, after = self.doors.files, self.place(change.path), change.after
