@@ -34,7 +34,7 @@ CUSTOMERS_SPEC = {"imgapi": "4803c1cd-5882-9c48-bc2a-fc81c1429a89", "adminui": "
 ROLLED_BACK = "vmapi"
 AIR_GAPPED_SPEC = {"imgapi": "latest", "vmapi": "latest", "adminui": "latest"}
 OLDER = "0.0.9"
-BITS = "1.0.0"
+BITS = ("1.0.0", "1.1.0")
 DOWN = "moon-03"
 OLD_STAMP, NEW_STAMP = "20260101T000000Z", "20261101T000000Z"
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -106,14 +106,14 @@ class Desk:
     box: pathlib.Path
     env: dict[str, str]
 
-    def type(self, line: str, may_end: tuple[int, ...] = (0,)) -> None:
+    def type(self, line: str) -> None:
         """Show the command, then run it as the operator's shell would. Raises Failed."""
         show(line)
         words = shlex.split(line)
         if words[0] == "sdcupgrade":
             words[0] = str(self.box / "opt/custom/bin/sdcupgrade")
         status, _, _ = ENDING.run(words, cwd=self.folder, env=self.env)
-        if status not in may_end:
+        if status:
             raise Failed(f"{line}: exit status {status}")
 
     def spec(self, name: str, spec: dict[str, str]) -> None:
@@ -170,10 +170,17 @@ class Releases:
         quietly([sys.executable, *words], cwd=source)
 
     def gzbits(self) -> None:
-        """The tarball of our own bits, with its image manifest."""
-        stamp = f"demo-{NEW_STAMP}-g1111111"
-        words = ["build/gzbits.py", "-o", str(self.folder), "--version", BITS, "--stamp", stamp]
-        print(quietly([sys.executable, *words], cwd=ROOT), end="", flush=True)
+        """Two tarballs of our own bits, with their image manifests; the second has a tool more, and two scripts changed."""
+        tree = self.folder / "gzbits"
+        shutil.copytree(ROOT / "gzbits", tree)
+        for version, stamp in zip(BITS, (OLD_STAMP, NEW_STAMP)):
+            words = ["build/gzbits.py", str(tree), "-o", str(self.folder), "--version", version]
+            words += ["--stamp", f"demo-{stamp}-g1111111"]
+            print(quietly([sys.executable, *words], cwd=ROOT), end="", flush=True)
+            shutil.copy(tree / "tools/bin/sdc-gz-verify", tree / "tools/bin/sdc-gz-check")
+            for name in ("default/user-script.common", "tools/bin/sdc-gz-verify"):
+                with (tree / name).open("a", encoding="utf-8") as script:
+                    script.write("# changed for the demonstration\n")
 
     def publish(self, url: str, file: str = "sdcupgrade") -> None:
         """Sign a file, and bring it with the metadata to the updates server."""
@@ -228,20 +235,23 @@ def connected(folder: pathlib.Path, speed: str, releases: Releases) -> None:
 
 def global_zones(folder: pathlib.Path, speed: str, releases: Releases) -> None:
     """A site with compute nodes: the bits of the global zones, with one node down, and back."""
-    tell("A datacenter of nine servers, one of which is down; the bits of the global zone are signed and published.")
+    tell("A datacenter of nine servers; the bits of its global zones are signed and published.")
     with datacenter(folder / "nodes", speed, "dc") as desk:
         releases.gzbits()
-        releases.publish(desk.env["SDCUPGRADE_UPDATES_URL"], f"gzbits-{BITS}.tgz")
         shutil.copy(releases.new, desk.box / "var/tmp/sdcupgrade")
         desk.type(f"sh {desk.box}/var/tmp/sdcupgrade install")
+        releases.publish(desk.env["SDCUPGRADE_UPDATES_URL"], f"gzbits-{BITS[0]}.tgz")
+        desk.type("sdcupgrade gzbits apply latest --yes")
+        tell(f"Newer bits; {DOWN} is down meanwhile.")
+        releases.publish(desk.env["SDCUPGRADE_UPDATES_URL"], f"gzbits-{BITS[1]}.tgz")
         mockdc("fault", "--root", str(desk.box), f"server={DOWN} down")
         desk.type("sdcupgrade gzbits diff latest")
-        desk.type("sdcupgrade gzbits apply latest --yes", may_end=(0, 5))
+        desk.type("sdcupgrade gzbits apply latest --yes")
         mockdc("fault", "--root", str(desk.box), f"server={DOWN} up")
         desk.type("sdcupgrade gzbits apply --catch-up")
         desk.type("sdcupgrade gzbits verify")
         desk.type("sdcupgrade gzbits rollback --yes")
-        desk.type("sdcupgrade gzbits status")
+        desk.type("sdcupgrade gzbits verify")
 
 
 def without_network(folder: pathlib.Path, speed: str, releases: Releases) -> None:
