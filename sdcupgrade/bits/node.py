@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdcupgrade.bits.folders import COMPUTE_NODE
 from sdcupgrade.bits.manifest import Kind
 from sdcupgrade.bits.node_script import SCRIPT
 from sdcupgrade.errors import BadAnswer
-from sdcupgrade.jsonvalue import Record, loads
+from sdcupgrade.jsonvalue import Record, loads, pretty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sdcupgrade.bits.manifest import Entry, Manifest
 
-LIST, FILES = "list", "files"
-"""The members of a package: the list, and a file for every sha256 in it."""
+LIST, MANIFEST, FILES = "list", "manifest", "files"
+"""The members of a package: the list, the manifest of what is in it, and a file for every sha256."""
 
 
 def list_of(manifest: Manifest) -> str:
@@ -30,6 +30,12 @@ def _line(entry: Entry) -> str:
     mode = "-" if entry.kind is Kind.LINK else f"{entry.mode:04o}"
     words = (entry.kind.value, mode, entry.sha256 or "-", entry.destination, entry.target or "-")
     return "\t".join(words) + "\n"
+
+
+def manifest_for(manifest: Manifest, image: str) -> str:
+    """The manifest that a compute node keeps: its own entries, and the uuid of the image they came in."""
+    own = replace(manifest, entries=manifest.on(COMPUTE_NODE))
+    return pretty({**own.to_json(), "image": image})
 
 
 def digest_of(text: str) -> str:

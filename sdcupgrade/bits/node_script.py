@@ -9,14 +9,15 @@ lists compare as text: the digest of a list is the name of the set, and a node p
 
 What is on a node, below /opt/custom/gzbits:
 
-    installed              the list that was put in place last
-    saved/                 how things were before that: undo (a list), files by their sha256, installed, for
+    installed              the list that was put in place last; written last
+    saved/                 how things were before that: undo (a list), files by their sha256, installed, manifest, for
     saved/rolling          the rollback has begun
     saved.new/             the same while something is being put in place; ready: complete, so places may be changed
     stage/                 what was fetched
 
-Each path is the old or the new one at every instant: everything is written beside its place and renamed. Whatever was
-cut off is taken up or back by the next run, whichever it is.
+The manifest of what is installed lies where sdc-gz-verify looks for it. Each path is the old or the new one at every
+instant: everything is written beside its place and renamed. Whatever was cut off is taken up or back by the next run,
+whichever it is.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ LC_ALL=C
 export LC_ALL
 R=${SDCUPGRADE_ROOT:-}
 H=$R/opt/custom/gzbits
+V=$R/var/sdcupgrade/gzbits
 W=$H/tmp.$$
 LOCK=$R/var/run/sdcupgrade-gzbits.lock
 TAB=$(printf '\t')
@@ -185,12 +187,16 @@ back() { # FOLDER: make things as they were saved there
     place "$1/undo" "$1/files" && [ -z "$(off "$1/undo")" ]
 }
 
-recorded() { # FILE: it is what is installed from now on; none when there is no such file
+kept_file() { # FROM TO: TO is whole what FROM is, and not there when there is no FROM
     if [ -f "$1" ]; then
-        cp "$1" "$H/installed.new" && sync && swap "$H/installed.new" "$H/installed"
+        mkdir -p "${2%/*}" && cp "$1" "$2.new" && sync && swap "$2.new" "$2"
     else
-        rm -f "$H/installed"
+        rm -f "$2"
     fi
+}
+
+recorded() { # LIST MANIFEST: they tell what is installed from now on
+    kept_file "$2" "$V/installed.json" && kept_file "$1" "$H/installed"
 }
 
 settle() { # DIGEST: end what an earlier run began; of an apply of this very set nothing is taken back
@@ -199,7 +205,8 @@ settle() { # DIGEST: end what an earlier run began; of an apply of this very set
         if [ -f "$H/installed" ] && [ "$(sum1 "$H/installed")" = "$(cat "$H/saved.new/for")" ]; then
             kept_as_saved || return
         elif [ "$(cat "$H/saved.new/for")" != "$1" ]; then
-            back "$H/saved.new" && rm -f "$H/saved.new/ready" && rm -rf "$H/saved.new" || return
+            back "$H/saved.new" && recorded "$H/saved.new/installed" "$H/saved.new/manifest" &&
+                rm -f "$H/saved.new/ready" && rm -rf "$H/saved.new" || return
         fi
     else
         rm -rf "$H/saved.new"
@@ -213,7 +220,8 @@ kept_as_saved() {
 }
 
 rolled() {
-    back "$H/saved" && recorded "$H/saved/installed" && mv "$H/saved" "$H/saved.gone" && rm -rf "$H/saved.gone"
+    back "$H/saved" && recorded "$H/saved/installed" "$H/saved/manifest" &&
+        mv "$H/saved" "$H/saved.gone" && rm -rf "$H/saved.gone"
 }
 
 begin() {
@@ -267,6 +275,7 @@ saved() { # DIGEST: how things are, complete before anything is changed
     if [ -f "$H/installed" ]; then
         while IFS=$TAB read -r kind mode sum path target; do named[$path]=$kind; done <"$H/installed"
         cp "$H/installed" "$old/installed" || return
+        if [ -f "$V/installed.json" ]; then cp "$V/installed.json" "$old/manifest" || return; fi
     fi
     while IFS=$TAB read -r kind mode sum path target && IFS=$TAB read -r k m s p t <&3; do
         [ "$kind.$mode.$sum.$target" = "$k.$m.$s.$t" ] && continue
@@ -310,7 +319,7 @@ apply() { # DIGEST URL SHA256 ROOM
         changed=0
         fail "it could not be put in place, and was taken back: $wrong"
     fi
-    recorded "$H/stage/list" && kept_as_saved || fail "it is in place, and could not be recorded"
+    recorded "$H/stage/list" "$H/stage/manifest" && kept_as_saved || fail "it is in place, and could not be recorded"
     key
     say applied
 }

@@ -56,6 +56,9 @@ def parse_budget(text: str) -> Amount:
     return amount(text, "--max-fail")
 
 
+USUAL_WAVES, USUAL_BUDGET = parse_waves(WAVES), parse_budget(BUDGET)
+
+
 def cut(nodes: Sequence[Server], sizes: Sequence[Amount]) -> Iterator[Sequence[Server]]:
     """The nodes in waves; the last size goes on until there are none left."""
     begun, number = 0, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdcupgrade.bits.waves import BUDGET, WAVES
 from sdcupgrade.errors import UsageError
 
 TYPE_CHECKING = False
@@ -17,9 +18,10 @@ SHOWN = 40
 
 def node_arguments(parser: ArgumentParser) -> None:
     """The options of every command that goes to compute nodes."""
-    parser.add_argument("--waves", default="1,3,25%,100%", metavar="N,...", help="nodes in each wave (1,3,25%%,100%%)")
+    usual = WAVES.replace("%", "%%")
+    parser.add_argument("--waves", default=WAVES, metavar="N,...", help=f"nodes in each wave ({usual})")
     parser.add_argument(
-        "--max-fail", default="2", metavar="N", help="failures, or %%, after which no node is begun (2)"
+        "--max-fail", default=BUDGET, metavar="N", help=f"nodes, or %%, that may fail before it stops ({BUDGET})"
     )
     parser.add_argument("--at-once", type=int, default=25, metavar="N", help="nodes asked together (25)")
     parser.add_argument(

@@ -32,7 +32,7 @@ class Command:
 
 
 COMMANDS = (
-    Command("run", "the whole upgrade: self-update, prepare, download, upgrade", "sdcupgrade.cli.whole"),
+    Command("run", "the whole upgrade: self-update, gzbits, prepare, download, upgrade", "sdcupgrade.cli.whole"),
     Command("prepare", "make the plan of an upgrade from a spec, and show it", "sdcupgrade.cli.pipeline"),
     Command("download", "bring every image of the plan into the datacenter", "sdcupgrade.cli.pipeline"),
     Command("upgrade", "carry the plan out, service by service", "sdcupgrade.cli.pipeline"),

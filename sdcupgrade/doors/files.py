@@ -271,7 +271,7 @@ class RootedFiles(RootedTree):
         with explained("read", path):
             try:
                 descriptor = os.open(self.real(path), os.O_RDWR)  # where only a writer may lock others out
-            except PermissionError:
+            except OSError:  # read-only, or not ours
                 descriptor = os.open(self.real(path), os.O_RDONLY)
             try:
                 return not _flock(descriptor, fcntl.LOCK_EX, 1)

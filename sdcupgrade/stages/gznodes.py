@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sdcupgrade.bits import node
 from sdcupgrade.bits.ledger import BEGUN, DONE, DOWN, FAILED, Known
-from sdcupgrade.bits.waves import BUDGET, WAVES, cut, parse_budget, parse_waves, sort_out, unfit
+from sdcupgrade.bits.waves import USUAL_BUDGET, USUAL_WAVES, cut, sort_out, unfit
 from sdcupgrade.dc.nodes import NotDiscovered, run_on
 from sdcupgrade.doors.clock import iso
 from sdcupgrade.errors import BadAnswer, NoInput, SdcupgradeError, StepFailed, Unreachable
@@ -57,8 +57,8 @@ class NodeOptions:
     """How gzbits go to the nodes: *waves* and *max_fail* (``bits/waves.py``), *at_once* nodes are asked together,
     *timeout_s* is how long each may take. *image* is the uuid of the tarball's image, for the ledger."""
 
-    waves: tuple[Amount, ...] = parse_waves(WAVES)
-    max_fail: Amount = parse_budget(BUDGET)
+    waves: tuple[Amount, ...] = USUAL_WAVES
+    max_fail: Amount = USUAL_BUDGET
     at_once: int = 25
     timeout_s: float = 600.0
     image: str = ""

@@ -1,8 +1,8 @@
 """The ledger of compute nodes on disk: what each has of gzbits.
 
-``ledger.json`` is rewritten when a command ends; until then every change is a line appended to ``nodes.jsonl``, on disk
-before anything is begun on a node and after it was heard of. So it grows with the nodes and no faster, and after a crash
-it is known who was begun. A line says all of a node: reading one twice does no harm.
+``ledger.json`` is rewritten when a command ends; until then every change is a line appended to ``nodes.jsonl``, on
+disk before anything is begun on a node and after it was heard of. So it grows with the nodes and no faster, and after a
+crash it is known who was begun. A line says all of a node: reading one twice does no harm.
 """
 
 from __future__ import annotations

@@ -10,13 +10,14 @@ import hashlib
 from dataclasses import asdict, dataclass
 
 from sdcupgrade.bits.manifest import Kind
-from sdcupgrade.bits.node import FILES, LIST, Package, digest_of, list_of
+from sdcupgrade.bits.node import FILES, LIST, MANIFEST, Package, digest_of, list_of, manifest_for
 from sdcupgrade.bits.tarball import Tarball
 from sdcupgrade.errors import BadInput, NoInput, PlanMoved, SdcupgradeError, Unreachable
 from sdcupgrade.jsonvalue import Record, loads, pretty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from tarfile import TarFile
     from typing import BinaryIO, Optional
 
@@ -74,7 +75,7 @@ def _package(record: Record) -> Package:
 
 
 def want(files: Files, package: Package) -> None:
-    """Write down that compute nodes are to have *package*. The same one once more changes nothing of what was before."""
+    """Write down that compute nodes are to have *package*. The same once more changes nothing of what was before."""
     last, before = read_wanted(files), None
     if last is not None:
         before = last.before if last.package.digest == package.digest else last.package
@@ -90,14 +91,15 @@ def publish(files: Files, manifest: Manifest, tarball: str, image: str) -> Packa
     digest = digest_of(text)
     name = f"gzbits-{manifest.version}-{digest[:16]}.tgz"
     files.mkdir(PUBLISHED, 0o755)
-    sha256, size, unpacked = _write(files, manifest, tarball, text, f"{PUBLISHED}/{name}")
+    texts = {LIST: text, MANIFEST: manifest_for(manifest, image)}
+    sha256, size, unpacked = _write(files, manifest, tarball, texts, f"{PUBLISHED}/{name}")
     for other in files.listdir(PUBLISHED):
         if other.startswith("gzbits-") and other != name:
             files.remove(f"{PUBLISHED}/{other}")
     return Package(name, digest, sha256, size, unpacked, manifest.version, image)
 
 
-def _write(files: Files, manifest: Manifest, tarball: str, text: str, path: str) -> tuple[str, int, int]:
+def _write(files: Files, manifest: Manifest, tarball: str, texts: Mapping[str, str], path: str) -> tuple[str, int, int]:
     """The package: sha256 and size of the file, and the bytes of what is in it."""
     import gzip
     import tarfile
@@ -112,7 +114,8 @@ def _write(files: Files, manifest: Manifest, tarball: str, text: str, path: str)
             gzip.GzipFile("", "wb", 6, summed, 0) as packed,
             tarfile.open(fileobj=packed, mode="w|", format=tarfile.USTAR_FORMAT) as tar,
         ):
-            _member(tar, LIST, text.encode())
+            for member, content in texts.items():
+                _member(tar, member, content.encode())
             seen: set[str] = set()
             for entry, reader in bits.members():
                 if entry.kind is Kind.FILE and "cn" in entry.on and entry.sha256 not in seen:

@@ -7,7 +7,6 @@ import pathlib
 from collections.abc import Callable
 
 import pytest
-import trust_repo
 from bits_site import NEW, OLD, File, Tree, differences, headnode, key_is_mounted, pack, snapshot, staging
 from mockdc.core import faults, scenario
 from mockdc.core.store import Doc
@@ -497,6 +496,7 @@ TRUST = "--metadata metadata --trust-root root.json"
 
 def sign(site: Site, monkeypatch: pytest.MonkeyPatch, **targets: bytes) -> None:
     """Metadata and a root of trust in the operator's folder; *targets* are bytes by the uuid's last digit."""
+    trust_repo = pytest.importorskip("trust_repo", reason="python-tuf is the repository side")
     monkeypatch.setattr(trust_repo, "NOW", site.dc.now())
     made = trust_repo.Repository()
     for number, data in targets.items():

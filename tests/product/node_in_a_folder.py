@@ -19,7 +19,7 @@ from typing import Any, Optional
 from bits_builders import entry, folder, link
 
 from sdcupgrade.bits.manifest import Entry, Kind, Manifest
-from sdcupgrade.bits.node import Package, apply_line, digest_of, list_of, rollback_line, verify_line
+from sdcupgrade.bits.node import Package, apply_line, digest_of, list_of, manifest_for, rollback_line, verify_line
 
 COUNTED = ("cp", "ln", "rm", "mv", "mkdir", "rmdir", "chmod", "perl", "tar", "curl", "sync", "cat", "readlink", "uname",
            "sdc-usbkey")  # fmt: skip
@@ -72,11 +72,13 @@ def bits(where: pathlib.Path, files: dict[str, Any]) -> Bits:
         else:
             entries[path] = entry(path, Kind.FILE, what, mode=0o755 if name.startswith("bin/") else 0o644)
             data[entries[path].sha256] = what
-    text = list_of(Manifest("1", "1", tuple(sorted(entries.values(), key=lambda one: one.path))))
+    manifest = Manifest("1", "1", tuple(sorted(entries.values(), key=lambda one: one.path)))
+    text, kept = list_of(manifest), manifest_for(manifest, "the-image")
+    members = {"list": text.encode(), "manifest": kept.encode()}
     digest = digest_of(text)
     path_of = where / f"{digest[:16]}.tgz"
     with tarfile.open(path_of, "w:gz") as tar:
-        for name, content in {"list": text.encode(), **{f"files/{sha}": one for sha, one in data.items()}}.items():
+        for name, content in {**members, **{f"files/{sha}": one for sha, one in data.items()}}.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 from typing import Any
@@ -75,6 +76,21 @@ def test_a_set_is_put_in_place_and_proved(node: Node, old: Bits) -> None:
     assert has(node, OLD)
     assert (node.count.with_name("count.key")).read_text() == "update --ignore-missing\n"
     assert sorted(place.name for place in node.home.iterdir()) == ["installed", "saved"]
+
+
+def test_the_manifest_goes_with_the_bits(node: Node, old: Bits, new: Bits) -> None:
+    place = node.root / "var/sdcupgrade/gzbits/installed.json"
+    node.apply(old)
+    first = place.read_text()
+    kept = json.loads(first)
+    assert (kept["format"], kept["image"]) == ("gzbits", "the-image")
+    assert "/opt/smartdc/bin/sdc-gone" in {one["destination"] for one in kept["entries"]}
+    node.apply(new)
+    assert "sdc-gone" not in place.read_text()
+    node.rollback(new)
+    assert place.read_text() == first
+    node.rollback(old)  # one set back, and no further
+    assert place.read_text() == first
 
 
 def test_the_next_set_replaces_all_of_it(node: Node, old: Bits, new: Bits) -> None:
@@ -252,13 +268,13 @@ def paths_whole(node: Node) -> bool:
     )
 
 
-EVERY = int(os.environ.get("CRASH_EVERY", "11"))
+EVERY = int(os.environ.get("CRASH_EVERY", "17"))
 """Each so many-th call is tried."""
 
 
 def test_killed_at_any_call_an_apply_is_ended_or_taken_back(node: Node, old: Bits, new: Bits) -> None:
     node.apply(old)
-    before = node.tree()
+    before, kept = node.tree(), node.root / "var/sdcupgrade/gzbits/installed.json"
     number = 1
     while node.apply(new, die=number) is None:
         assert paths_whole(node), number
@@ -268,19 +284,21 @@ def test_killed_at_any_call_an_apply_is_ended_or_taken_back(node: Node, old: Bit
             assert has(node, NEW), number
         assert did(node.rollback(new)) in ("rolled-back", "already"), number
         assert node.tree() == before, number
+        assert "sdc-gone" in kept.read_text(), number
         number += EVERY
     assert number > 60
 
 
 def test_killed_at_any_call_a_rollback_is_ended(node: Node, old: Bits, new: Bits) -> None:
     node.apply(old)
-    before = node.tree()
+    before, kept = node.tree(), node.root / "var/sdcupgrade/gzbits/installed.json"
     node.apply(new)
     number = 1
     while node.rollback(new, die=number) is None:
         assert paths_whole(node), number
         assert did(node.rollback(new)) in ("rolled-back", "already"), number
         assert node.tree() == before, number
+        assert "sdc-gone" in kept.read_text(), number
         node.apply(new)
         number += EVERY
     assert number > 30

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 NEEDED = re.compile(r"^\s*(\w+\(\)\s*\{|(for|while|case|local)\b)", re.MULTILINE)
 STUB = """#!/bin/sh
-cd '{folder}' || exit 126
+cd "$MOCKDC_CALLS" || exit 126
 mkfifo answer.$$
-printf '%s\\0' {name} "$@" > call.$$
+if [ -p /dev/stdin ] || [ -f /dev/stdin ]; then cat > in.$$; fi
+printf '%s\\0' "${0##*/}" "$@" > call.$$
 echo $$ > ask
 read status < answer.$$
-cat out.$$; cat err.$$ >&2
+[ -s out.$$ ] && cat out.$$
+[ -s err.$$ ] && cat err.$$ >&2
 exit "$status"
 """
 OWN = ("curl", "uname", "df")
@@ -51,19 +53,21 @@ class Bash:
         self.server = server
         self.folder = pathlib.Path(folder)
         tree.ensure(dc, server)
-        stubs = self.folder / "bin"
-        stubs.mkdir()
-        for name in {*OWN, *tree.names_for(dc, server)}:
-            (stubs / name).write_text(STUB.format(folder=folder, name=name), encoding="utf-8")
-            (stubs / name).chmod(0o755)
+        self.stubs = dc.folder / ".mockdc" / "stubs" / ("headnode" if server == dc.headnode else "node")
+        if not self.stubs.exists():
+            self.stubs.mkdir(parents=True)
+            (self.stubs / ".stub").write_text(STUB, encoding="utf-8")
+            (self.stubs / ".stub").chmod(0o755)
+            for name in {*OWN, *tree.names_for(dc, server)}:
+                (self.stubs / name).symlink_to(".stub")
         os.mkfifo(self.folder / "ask")
 
     def run(self, script: str) -> Said:
         """Run it to its end; what ends it early ends all of its programs."""
         bash = shutil.which("bash") or "/bin/bash"
         line = f"'{bash}' -c \"$1\"; status=$?; echo end > '{self.folder}/ask'; exit $status"
-        environ = {"PATH": f"{self.folder}/bin:{os.environ.get('PATH', os.defpath)}", "HOME": "/",
-                   "SDCUPGRADE_ROOT": str(self.dc.root(self.server))}  # fmt: skip
+        environ = {"PATH": f"{self.stubs}:{os.environ.get('PATH', os.defpath)}", "HOME": "/",
+                   "SDCUPGRADE_ROOT": str(self.dc.root(self.server)), "MOCKDC_CALLS": str(self.folder)}  # fmt: skip
         asked = os.open(self.folder / "ask", os.O_RDWR | os.O_NONBLOCK)
         with (self.folder / "stdout").open("wb") as out, (self.folder / "stderr").open("wb") as err:
             process = subprocess.Popen([bash, "-c", line, bash, script], stdin=subprocess.DEVNULL, stdout=out,
@@ -98,18 +102,19 @@ class Bash:
     def answer(self, number: str) -> None:
         """One call of a stub."""
         name, *argv = (self.folder / f"call.{number}").read_bytes().decode("utf-8", "surrogateescape").split("\0")[:-1]
-        status, out, err = self.called(name, argv)
+        given = self.folder / f"in.{number}"
+        status, out, err = self.called(name, argv, given.read_bytes() if given.exists() else b"")
         (self.folder / f"out.{number}").write_bytes(out)
         (self.folder / f"err.{number}").write_bytes(err)
         (self.folder / f"answer.{number}").write_text(f"{status}\n", encoding="utf-8")
 
-    def called(self, name: str, argv: list[str]) -> Said:
+    def called(self, name: str, argv: list[str], given: bytes) -> Said:
         """What a program says."""
         from mockdc.faces import dispatch
 
         if name in OWN:
             return {"curl": self.curl, "uname": self.uname, "df": self.df}[name](argv)
-        return dispatch.command(self.dc, self.server, name, argv)
+        return dispatch.command(self.dc, self.server, name, argv, lambda: given)
 
     def uname(self, argv: list[str]) -> Said:
         """The system's name, whatever is asked."""
