@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 MOST_DIGITS = 18
 """What fits into 64 bits anywhere."""
 
+SHOWN = 40
+"""Characters of what others wrote that a complaint shows."""
+
 
 def _no_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     result: dict[str, Json] = {}
     for key, value in pairs:
         if key in result:
-            raise ValueError(f"duplicate key {key!r}")
+            raise ValueError(f"duplicate key {key[:SHOWN]!r}")
         result[key] = value
     return result
 
@@ -42,6 +45,14 @@ def _small_number(text: str) -> Json:
 
 def _no_fraction(text: str) -> Json:
     raise ValueError(f"{text[:MOST_DIGITS]} is not a whole number")
+
+
+def whole_number(text: str) -> Optional[int]:
+    """The number that *text* is, None when it is anything but 1 to :data:`MOST_DIGITS` of the digits 0 to 9.
+
+    ``str.isdigit`` would not do: it is content with ``\u00b2``, which ``int`` is not, nor with thousands of digits.
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
 
 
 def loads(
@@ -68,7 +79,7 @@ def _reason(why: Exception, text: str | bytes) -> str:
         return "it is empty"
     if getattr(why, "pos", None) != 0:
         return str(why)
-    head = text[:40] if isinstance(text, str) else text[:40].decode("utf-8", "replace")
+    head = text[:SHOWN] if isinstance(text, str) else text[:SHOWN].decode("utf-8", "replace")
     return f"{why}: it begins {head!r}"
 
 
@@ -117,11 +128,11 @@ class Record:
         value = self.value.get(key, default)
         if value is None:
             value = default
-        if isinstance(value, str) and value.isdigit():
-            return int(value)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+        found = whole_number(value) if isinstance(value, str) else value
+        # 1e999 is read as infinity, of which there is no whole part
+        if isinstance(found, bool) or not isinstance(found, (int, float)) or found % 1:
             raise self.fail(key, f"expected a whole number, got {_kind(value)}")
-        return int(value)
+        return int(found)
 
     def flag(self, key: str, default: bool = False) -> bool:
         """A boolean; the text ``"true"`` counts (sapiadm stores it so)."""

@@ -64,14 +64,14 @@ def open_journal(site: Site) -> Journal:
 @contextmanager
 def act(journal: Journal, what: str, **fields: Json) -> Iterator[None]:
     """Announce an act, and write down how it ended."""
-    journal.append("intent", act=what, **fields)
+    journal.append("begin", act=what, **fields)
     try:
         yield
     except SdcupgradeError as why:
         with suppress(StorageError):  # the first error is the one to show
-            journal.append("failed", act=what, message=why.message)
+            journal.append("end", act=what, failed=True, message=why.message)
         raise
-    journal.append("done", act=what)
+    journal.append("end", act=what)
 
 
 def put_in_place(site: Site, journal: Journal, parcel: Parcel) -> str:

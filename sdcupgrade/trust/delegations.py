@@ -7,6 +7,7 @@ A delegation lists path patterns, or prefixes of the SHA-256 of paths, or divide
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -137,9 +138,12 @@ def _name(one: Record, key: str) -> str:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether the shell pattern fits, segment by segment (4.6)."""
+    """Whether the shell pattern fits, segment by segment (4.6); one that makes no sense fits nothing."""
     parts, wanted = path.split("/"), pattern.split("/")
-    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
+    try:
+        return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
+    except re.error:  # a range like [z-a], before Python 3.10.6
+        return False
 
 
 def _sha256(path: str) -> str:

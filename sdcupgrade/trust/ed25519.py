@@ -73,7 +73,7 @@ def _has_small_order(one: Point) -> bool:
     """Whether the point is one of the eight whose eightfold is the neutral one."""
     for _ in range(3):
         one = _doubled(one)
-    return one[0] == 0 and one[1] == one[2]
+    return one[1] == one[2]  # y is 1 there alone
 
 
 def _negative(one: Point) -> Point:

@@ -75,23 +75,23 @@ class Authority:
         for keyid in self.keyids:
             if keyid not in self.keys or keyid not in signatures:
                 continue
-            signed |= _signer(self.keys[keyid], signatures[keyid], message, signed)
+            signed |= _signer(self.keys[keyid], signatures[keyid], message)
             if len(signed) >= self.threshold:
                 return
-        by = " and ".join(self.chain[-2:-1]) or "root"
+        by = self.chain[-2] if len(self.chain) > 1 else "root"
         raise Untrusted(
             f"{where}: signed by {len(signed)} of the {self.threshold} keys that {by} asks of {self.name}"
         )
 
 
-def _signer(key: Key, signature: str, message: bytes, known: set[tuple[str, Material]]) -> set[tuple[str, Material]]:
-    """The key, if it has signed and is not known already; else nothing."""
+def _signer(key: Key, signature: str, message: bytes) -> set[tuple[str, Material]]:
+    """The key, if it has signed; else nothing."""
     try:
         found = key.material()
         given = binascii.unhexlify(signature)
     except ValueError:
         return set()
-    return {found} if found not in known and _verify(found, given, message) else set()
+    return {found} if _verify(found, given, message) else set()
 
 
 def _verify(found: tuple[str, Material], signature: bytes, message: bytes) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from sdcupgrade.errors import Corrupt, Untrusted
-from sdcupgrade.jsonvalue import Record
+from sdcupgrade.jsonvalue import SHOWN, Record
 from sdcupgrade.trust import canonical
 from sdcupgrade.trust.keys import Authority, Key
 
@@ -49,9 +49,9 @@ def read(data: bytes, role: str, kind: str) -> Signed:
     whole = Record(canonical.parse(data, where), where, Untrusted)
     body = required(whole, "signed")
     if body.text("_type") != kind:
-        raise body.fail("_type", f"expected {kind}, got {body.text('_type')!r}")
+        raise body.fail("_type", f"expected {kind}, got {body.text('_type')[:SHOWN]!r}")
     if not SPEC_VERSION.fullmatch(body.text("spec_version")):
-        raise body.fail("spec_version", f"expected 1.x, got {body.text('spec_version')!r}")
+        raise body.fail("spec_version", f"expected 1.x, got {body.text('spec_version')[:SHOWN]!r}")
     return Signed(
         where,
         _signatures(whole),
@@ -80,7 +80,7 @@ def _expires(body: Record) -> float:
             return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp()
     except ValueError:
         pass
-    raise body.fail("expires", f"expected a time like 2026-01-02T03:04:05Z, got {text!r}")
+    raise body.fail("expires", f"expected a time like 2026-01-02T03:04:05Z, got {text[:SHOWN]!r}")
 
 
 @dataclass(frozen=True)

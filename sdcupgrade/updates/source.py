@@ -13,6 +13,7 @@ from sdcupgrade.dc.api import Api, failure, target
 from sdcupgrade.dc.imgapi import listed
 from sdcupgrade.doors.http import Response
 from sdcupgrade.errors import BadInput, HttpError
+from sdcupgrade.jsonvalue import whole_number
 from sdcupgrade.model import Image
 
 TYPE_CHECKING = False
@@ -202,9 +203,9 @@ def content_range(text: str) -> tuple[int, Optional[int]]:
     start = span.partition("-")[0]
     if unit != "bytes":
         return -1, None
-    return int(start) if start.isdigit() else -1, int(total) if total.isdigit() else None
+    found = whole_number(start)
+    return -1 if found is None else found, whole_number(total)
 
 
 def _length(headers: Mapping[str, str]) -> Optional[int]:
-    text = headers.get("content-length", "")
-    return int(text) if text.isdigit() else None
+    return whole_number(headers.get("content-length", ""))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sdcupgrade.dc.api import quote
 from sdcupgrade.errors import BadAnswer, Corrupt, NoInput, Unreachable, Untrusted
+from sdcupgrade.jsonvalue import whole_number
 from sdcupgrade.trust.client import Limits, Search, Trusted
 from sdcupgrade.trust.metadata import ROOT, SNAPSHOT, TIMESTAMP
 
@@ -133,8 +134,8 @@ def pieces(http: Http, url: str, limit: int) -> Iterator[bytes]:
         if stream.status != 200:
             error = Unreachable if stream.status >= 500 else BadAnswer
             raise error(f"GET {url}: HTTP status {stream.status}")
-        told = stream.headers.get("content-length", "")
-        if told.isdigit() and int(told) > limit:
+        told = whole_number(stream.headers.get("content-length", ""))
+        if told is not None and told > limit:
             raise _too_long(url, limit)
         got = 0
         while piece := stream.read(min(PIECE, limit + 1 - got)):
@@ -142,7 +143,7 @@ def pieces(http: Http, url: str, limit: int) -> Iterator[bytes]:
             if got > limit:
                 raise _too_long(url, limit)
             yield piece
-        if told.isdigit() and got < int(told):
+        if told is not None and got < told:
             raise Unreachable(f"GET {url}: the answer was cut off after {got} of {told} bytes")
 
 
@@ -168,7 +169,9 @@ class TrustedUpdates:
         self._believed: dict[tuple[str, ...], Targets] = {}
 
     def refresh(self) -> None:
-        """Bring the four top-level roles up to date (5.3 to 5.6)."""
+        """Bring the four top-level roles up to date (5.3 to 5.6). Once: what was believed before would mix in."""
+        if self._believed:
+            raise RuntimeError("refreshed already; to look again, make another of these")
         self._refresh_root()
         self._refresh_timestamp()
         self._refresh_snapshot()

@@ -14,6 +14,7 @@ from typing import Any, Optional
 import pytest
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "mockdc"))  # replay.py, which knows the recordings
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "product"))  # trust_repo.py, the repository side of trust
 
 MOCKDC = pathlib.Path(__file__).resolve().parents[2] / "tools" / "mockdc" / "mockdc"
 

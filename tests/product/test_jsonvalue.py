@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from sdcupgrade.errors import BadAnswer, BadInput
-from sdcupgrade.jsonvalue import Record, loads, records
+from sdcupgrade.jsonvalue import Record, loads, records, whole_number
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ('{"a": 1, "a": 2}', "vmadm get: not valid JSON: duplicate key 'a'"),
+        ('{"' + "k" * 5000 + '": 1, "' + "k" * 5000 + '": 2}', f"duplicate key '{'k' * 40}'"),
         ('{"a": NaN}', "vmadm get: not valid JSON: NaN is not JSON"),
         ("[" * 50_000, "vmadm get: not valid JSON: "),
         ("", "vmadm get: not valid JSON: it is empty"),
@@ -46,6 +47,24 @@ def test_what_is_no_object_has_its_kind_told(value: str | float | list[str] | No
     with pytest.raises(BadInput, match=f"spec: expected an object, got {kind}") as caught:
         Record([*value] if isinstance(value, list) else value, "spec", BadInput, "mend it")
     assert caught.value.hint == "mend it"
+
+
+@pytest.mark.parametrize("text", ["\xb2", "\u0663", "9" * 19, "9" * 5000, "", "-1", "+1", " 1", "1_0", "1.0", "1e3"])
+def test_text_that_is_no_number(text: str) -> None:
+    assert whole_number(text) is None
+    with pytest.raises(BadAnswer, match=r"vm\.quota: expected a whole number, got text"):
+        Record({"quota": text}, "vm").number("quota")
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("007", 7), ("9" * 18, 10**18 - 1)])
+def test_text_that_is_a_number(text: str, number: int) -> None:
+    assert whole_number(text) == Record({"quota": text}, "vm").number("quota") == number
+
+
+@pytest.mark.parametrize("text", ["1e999", "-1e999", "2.5", "-0.5", "true"])
+def test_numbers_that_are_not_whole(text: str) -> None:
+    with pytest.raises(BadAnswer, match="expected a whole number"):
+        Record(loads(f'{{"quota": {text}}}', "vm"), "vm").number("quota")
 
 
 def test_numbers_may_be_text_and_flags_too() -> None:

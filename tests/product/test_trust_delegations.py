@@ -53,6 +53,32 @@ def test_a_target_of_the_top(repo: Repository, client: Client) -> None:
     assert found == FileInfo("a/b", 4, {"sha256": hashlib.sha256(b"data").hexdigest()})
 
 
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_either_hash_will_do(repo: Repository, client: Client, algorithm: str) -> None:
+    repo.targets.targets["x"] = TargetFile.from_data("x", b"data", [algorithm])
+    repo.publish("targets", "snapshot", "timestamp")
+    found = client.refresh().find("x")
+    assert found is not None
+    assert found.hashes == {algorithm: hashlib.new(algorithm, b"data").hexdigest()}
+
+
+def test_a_target_may_be_empty(repo: Repository, client: Client) -> None:
+    repo.add_target("targets", "x", b"")
+    repo.publish("targets", "snapshot", "timestamp")
+    found = client.refresh().find("x")
+    assert found is not None
+    assert found.length == 0
+
+
+def test_hashes_that_we_do_not_know_do_no_harm_beside_one_that_we_do(repo: Repository, client: Client) -> None:
+    repo.targets.targets["x"] = TargetFile(4, {"blake2b-256": "not hex", "sha256": "0" * 64}, "x")
+    repo.publish("targets", "snapshot", "timestamp")
+    found = client.refresh().find("x")
+    assert found is not None
+    with pytest.raises(Corrupt, match="has sha256"):
+        found.check(b"data")
+
+
 def test_nobody_speaks_of_it(client: Client) -> None:
     assert client.refresh().find("a/b") is None
 
@@ -139,6 +165,9 @@ def test_too_many_roles_to_ask(repo: Repository, client: Client) -> None:
         ("/a", "/a", True),
         ("/a", "a", False),
         ("a.tgz", "*.tgz", True),
+        ("a", "[a-c]", True),
+        ("a", "[c-a]", False),
+        ("[c-a]", "*", True),
     ],
 )
 def test_patterns(path: str, pattern: str, good: bool) -> None:
@@ -347,6 +376,12 @@ def test_calls_in_another_order_are_bugs(repo: Repository) -> None:
         trusted.promised_targets("targets")
 
 
+def test_a_second_refresh_of_one_object_is_a_bug(client: Client) -> None:
+    updates = client.refresh()
+    with pytest.raises(RuntimeError, match="make another"):
+        updates.refresh()
+
+
 # Downloads (5.7).
 
 
@@ -432,6 +467,13 @@ def test_a_target_with_hashes_that_we_do_not_know(tmp_path: pathlib.Path) -> Non
         fetched(tmp_path, info, answer(b"data"))
 
 
+def test_too_much_is_refused_as_it_comes() -> None:
+    check = info_of(b"data").checking()
+    check.update(b"dat")
+    with pytest.raises(Corrupt, match="longer than the promised 4 bytes"):
+        check.update(b"a.")
+
+
 def test_one_wrong_hash_of_two_is_enough(tmp_path: pathlib.Path) -> None:
     good = info_of(b"data", "sha256", "sha512")
     bad = FileInfo("x", 4, {**good.hashes, "sha512": "0" * 128})
@@ -482,7 +524,10 @@ class Counting:
         return bytes(size)
 
 
-@pytest.mark.parametrize(("told", "given"), [("", 100_001), ("100001", 0), ("100000", 100_001)])
+@pytest.mark.parametrize(
+    ("told", "given"),
+    [("", 100_001), ("100001", 0), ("100000", 100_001), ("\xb2", 100_001), ("9" * 5000, 100_001), ("-1", 100_001)],
+)
 def test_only_one_byte_too_many_is_read(told: str, given: int) -> None:
     class Door:
         def stream(self, *_: object, **__: object) -> Counting:

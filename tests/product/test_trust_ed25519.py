@@ -67,6 +67,16 @@ def test_a_second_form_of_a_signature_is_refused() -> None:
     assert not ed25519.verify(key, good[:32] + scalar.to_bytes(32, "little"), text)
 
 
+def test_keys_and_signatures_have_one_size() -> None:
+    key, text, good = (bytes.fromhex(part) for part in RFC_8032[1])
+    for cut in (0, 1, 31, 63):
+        assert not ed25519.verify(key, good[:cut], text)
+    assert not ed25519.verify(key, good + b"\0", text)
+    assert not ed25519.verify(key + b"\0", good, text)
+    assert not ed25519.verify(key[:-1], good, text)
+    assert ed25519.verify(key, good, text) is True
+
+
 @pytest.mark.parametrize("nonce", [0, 1, 7])
 def test_a_signature_made_by_hand_is_right(nonce: int) -> None:
     made = signature(5, times_base(nonce), nonce, b"text")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 
 import pytest
 from test_trust_ed25519 import RFC_8032, signature, times_base
@@ -126,6 +127,22 @@ def test_what_is_not_a_key_of_a_known_kind(key: Key) -> None:
     assert not believed({"a": key}, 1, {"a": signed(6)})
 
 
+RSA_KEY = tlv(0x30, RSA, tlv(3, b"\0", tlv(0x30, integer(2**2047 + 1), integer(65537))))
+
+
+@pytest.mark.parametrize(("kind", "data"), [("ecdsa", RSA_KEY), ("ecdsa-sha2-nistp256", RSA_KEY), ("rsa", SPKI)])
+def test_the_name_of_a_kind_does_not_make_the_key_one(kind: str, data: bytes) -> None:
+    scheme = "rsassa-pss-sha256" if kind == "rsa" else "ecdsa-sha2-nistp256"
+    with pytest.raises(ValueError, match="the PEM holds another kind of key"):
+        Key(kind, scheme, pem(data)).material()
+
+
+@pytest.mark.parametrize("key", [Key("rsa", "rsassa-pss-sha512", pem(RSA_KEY)), Key("ecdsa", "ecdsa", pem(SPKI))])
+def test_an_unknown_scheme_is_named(key: Key) -> None:
+    with pytest.raises(ValueError, match=f"unknown kind of key {key.keytype} {key.scheme}"):
+        key.material()
+
+
 def test_both_names_of_a_p256_key_are_the_same_key() -> None:
     old, new = (Key(name, "ecdsa-sha2-nistp256", pem(SPKI)) for name in ("ecdsa-sha2-nistp256", "ecdsa"))
     assert old.material() == new.material() == ("ecdsa", ecdsa.BASE[:2])
@@ -189,6 +206,26 @@ def test_coordinates_have_one_form() -> None:
         ecdsa.point(b"\4" + (5 + ecdsa.P).to_bytes(32, "big") + y.to_bytes(32, "big"))
 
 
+Y_IS_5 = 0xD7325D7646CD60D80A92738CEB345F844CFFAF35841022CAB176F692DE8DE1D7
+"""The x of a point of the curve whose y is 5: a root of x ** 3 - 3 * x + B - 25."""
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, pow(ecdsa.B, (ecdsa.P + 1) // 4, ecdsa.P)), (Y_IS_5, 5)])
+def test_small_coordinates_have_one_form_too(x: int, y: int) -> None:
+    assert ecdsa.point(b"\4" + x.to_bytes(32, "big") + y.to_bytes(32, "big")) == (x, y)
+    longer = (x + ecdsa.P, y) if x < y else (x, y + ecdsa.P)
+    with pytest.raises(ValueError, match="curve"):
+        ecdsa.point(b"\4" + b"".join(one.to_bytes(32, "big") for one in longer))
+
+
+def test_a_signature_whose_sum_is_the_neutral_point() -> None:
+    """The holder of any key can make one: u1 + u2 * secret is 0."""
+    digest, secret = int.from_bytes(hashlib.sha256(TEXT).digest(), "big"), 7
+    public = ecdsa.point(point_of(weighted_sum([(secret, ecdsa.BASE_MULTIPLES)], *ecdsa.GROUP)))
+    r = -digest * pow(secret, -1, ecdsa.ORDER) % ecdsa.ORDER
+    assert ecdsa.verify(public, tlv(0x30, integer(r), integer(1)), TEXT) is False
+
+
 @pytest.mark.parametrize("a", [0, 1, 2, 3, 15, 16, 17, 31, 33, ecdsa.ORDER - 1])
 def test_sums_of_equal_and_opposite_points(a: int) -> None:
     """The formulas of P-256 have exceptions; here they are met: a * B + b * B for small and opposite a and b."""
@@ -229,6 +266,7 @@ def test_values_of_a_signature_lie_within_the_order() -> None:
         tlv(0x30, integer(1), tlv(4, b"\2")),
         b"\x30\x81\x06" + integer(1) + integer(2),
         b"\x30\x80" + integer(1) + integer(2) + b"\0\0",
+        b"\x30\x81\x7f" + tlv(2, b"\1" * 122) + integer(2),
         b"\x30\x80" + tlv(2, b"\1" * 123) + integer(2),
         b"\x30\x82\x00\x80" + tlv(2, b"\1" * 123) + integer(2),
         b"\x30\x85\x00\x00\x00\x00\x80" + tlv(2, b"\1" * 123) + integer(2),

@@ -174,6 +174,7 @@ def test_a_file_is_asked_from_a_channel_that_has_it() -> None:
         ("bytes 5-9/*", (5, None)),
         ("lines 1-2/3", (-1, None)),
         ("", (-1, None)),
+        ("bytes \xb2-9/\xb2", (-1, None)),
     ],
 )
 def test_content_ranges_are_read(text: str, meaning: tuple[int, Optional[int]]) -> None:

@@ -17,10 +17,11 @@ import tarfile
 import uuid
 import zipfile
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 from release.failed import Failed
+from release.repository import Repository
+from sdcupgrade.updates.bundle_form import program_start
 
 PROGRAM, TRUST = "sdcupgrade", "sdcupgrade-trust"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -30,7 +31,9 @@ DESCRIPTIONS = {
     TRUST: "who signed what of sdcupgrade's releases (TUF metadata)",
     "gzbits": "the bits of the global zone: tools, default, zones, config",
 }
-STAMP = re.compile(r"\d{8}T\d{6}Z")
+SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?")
+STAMP = re.compile(r".+-\d{8}T\d{6}Z-g[0-9a-f]{7,40}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Release:
     uuid: str
     sha1: str
     size: int
+    sha256: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -91,27 +95,30 @@ def release_of(file: pathlib.Path) -> Release:
 def program(file: pathlib.Path) -> Release:
     """The one file. Raises Failed for anything else, and for one without a buildstamp."""
     try:
+        with file.open("rb") as data:
+            start = program_start(data, file.stat().st_size)
         with zipfile.ZipFile(file) as archive:
             version = _constant(archive.read("site-packages/sdcupgrade/__init__.py"), "__version__")
             stamp = _constant(archive.read("site-packages/sdcupgrade/_build.py"), "STAMP")
-    except (OSError, KeyError, zipfile.BadZipFile) as why:
+    except (KeyError, SyntaxError, ValueError, zipfile.BadZipFile) as why:
         raise Failed(f"{file}: neither sdcupgrade as one file, nor with an image manifest beside it: {why}") from why
-    if not stamp:
-        raise Failed(f"{file}: has no buildstamp; build it with `make pyz` from a clean checkout")
+    if start != 0:
+        raise Failed(f"{file}: has more in it than the program, as a bundle has; only the one file is released")
+    if not SEMVER.fullmatch(version):
+        raise Failed(f"{file}: its version {version!r} is no semantic version")
+    if not STAMP.fullmatch(stamp):
+        raise Failed(f"{file}: has no buildstamp of a clean commit ({stamp!r}); commit, and build it with `make pyz`")
     return _release(PROGRAM, version, stamp, "none", file)
 
 
 def trust(folder: pathlib.Path, into: pathlib.Path) -> Release:
-    """The metadata in *folder* packed into ``sdcupgrade-trust-N.tgz`` below *into*, the same bytes for the same
-    metadata."""
-    names = sorted(path.name for path in folder.glob("*.json") if not path.name.startswith((".", "pending")))
-    if "timestamp.json" not in names:
-        raise Failed(f"{folder}: there is no metadata in it; `keys` begins a repository")
-    timestamp = json.loads((folder / "timestamp.json").read_text(encoding="utf-8"))["signed"]
-    file = into / f"{TRUST}-{timestamp['version']}.tgz"
-    file.write_bytes(_packed(folder, names))
-    stamp = datetime.strptime(timestamp["expires"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-    return _release(TRUST, f"{timestamp['version']}.0.0", f"trust-{stamp:%Y%m%dT%H%M%SZ}", "gzip", file)
+    """The metadata in *folder* that is in force, packed into ``sdcupgrade-trust-N.tgz`` below *into*: the same bytes
+    for the same metadata. Raises Failed."""
+    repository = Repository(folder)
+    version = repository.metadata("timestamp").signed.version
+    file = into / f"{TRUST}-{version}.tgz"
+    file.write_bytes(_packed(folder, sorted(repository.in_force())))
+    return _release(TRUST, f"{version}.0.0", "", "gzip", file)
 
 
 def _packed(folder: pathlib.Path, names: list[str]) -> bytes:
@@ -136,28 +143,32 @@ def _by_manifest(file: pathlib.Path, beside: pathlib.Path) -> Release:
         promised = manifest["files"][0]
         stamp = manifest.get("tags", {}).get("buildstamp", "")
         compression, sha1, size = promised["compression"], promised["sha1"], promised["size"]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as why:
+        named = (NAME.fullmatch(name), str(uuid.UUID(number)) == number, version + stamp + compression)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as why:
         raise Failed(f"{beside}: not an image manifest: {why!r}") from why
+    if not all(named):
+        raise Failed(f"{beside}: name {name!r} or uuid {number!r} is not as an image's is")
+    if stamp.endswith("-dirty"):
+        raise Failed(f"{beside}: was built from files that are not committed ({stamp}); nobody could build it again")
     made = _release(name, version, stamp, compression, file)
     if (made.sha1, made.size) != (sha1, size):
         raise Failed(f"{file}: is not the file that {beside} describes (sha1 {made.sha1}, {made.size} bytes)")
     kept = {key: value for key, value in manifest.items() if key not in ("files", "channels", "published_at")}
     files = [{"sha1": sha1, "size": size, "compression": compression}]
-    return Release(name, version, stamp, compression, file, number, sha1, size, {**kept, "files": files})
+    return Release(name, version, stamp, compression, file, number, sha1, size, made.sha256, {**kept, "files": files})
 
 
 def _release(name: str, version: str, stamp: str, compression: str, file: pathlib.Path) -> Release:
     sha1, sha256, size = hashlib.sha1(usedforsecurity=False), hashlib.sha256(), 0
-    try:
-        with file.open("rb") as source:
-            while piece := source.read(1 << 20):
-                sha1.update(piece)
-                sha256.update(piece)
-                size += len(piece)
-    except OSError as why:
-        raise Failed(f"{file}: cannot be read: {why.strerror}") from why
+    with file.open("rb") as source:
+        while piece := source.read(1 << 20):
+            sha1.update(piece)
+            sha256.update(piece)
+            size += len(piece)
+    if not size:
+        raise Failed(f"{file}: is empty")
     number = str(uuid.uuid5(SPACE, f"{name} {sha256.hexdigest()}"))
-    return Release(name, version, stamp, compression, file, number, sha1.hexdigest(), size)
+    return Release(name, version, stamp, compression, file, number, sha1.hexdigest(), size, sha256.hexdigest())
 
 
 def _constant(source: bytes, name: str) -> str:
@@ -166,4 +177,3 @@ def _constant(source: bytes, name: str) -> str:
         if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
             return str(ast.literal_eval(node.value))
     return ""
-

@@ -2,28 +2,34 @@
 
 An image takes four calls (record, file, activation, channel), and a run may end between any two of them; the plan for
 an image comes from what the server has of it, so publishing again goes on. http-signature as the real server wants it
-(keyId is the user's name; the Date header is what is signed).
+(keyId is the user's name; the Date header is what is signed). Whoever sees a signature can use it for minutes, so
+there is no publishing in clear text but to this very machine.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import email.utils
 import enum
 import pathlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
+from urllib.parse import urlsplit
 
 import requests
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from release.failed import Failed
 from release.images import Release
+from release.keys import Passphrases, private_key
 
 TIMEOUT_S = (30, 600)
 """To connect, and for each answer."""
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Act(enum.Enum):
@@ -37,10 +43,11 @@ class Act(enum.Enum):
 
 @dataclass(frozen=True)
 class Call:
-    """One such call for one image."""
+    """One such call for one image; *at* is a channel in which the server finds it, *channel* the one it comes into."""
 
     act: Act
     image: Release
+    at: str = ""
     channel: str = ""
 
     def __str__(self) -> str:
@@ -67,14 +74,9 @@ class Signature(requests.auth.AuthBase):
         return request
 
 
-def load_key(path: pathlib.Path, secret: Optional[bytes]) -> rsa.RSAPrivateKey:
+def load_key(path: pathlib.Path, secrets: Passphrases) -> rsa.RSAPrivateKey:
     """The user's RSA key, PEM or ssh-keygen's form. Raises Failed."""
-    try:
-        data = path.read_bytes()
-        load = serialization.load_ssh_private_key if b"OPENSSH" in data[:60] else serialization.load_pem_private_key
-        key = load(data, secret)
-    except (OSError, ValueError, TypeError) as why:
-        raise Failed(f"{path}: cannot be used as a private key: {why}") from why
+    key = private_key(path, secrets)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise Failed(f"{path}: the updates server takes RSA keys only (ssh-keygen -t rsa -m PEM)")
     return key
@@ -84,39 +86,53 @@ class Server:
     """An updates server, signed in when there is a *signature*."""
 
     def __init__(self, url: str, signature: Optional[Signature] = None, cacert: Optional[pathlib.Path] = None) -> None:
+        """Raises Failed for what is no URL of one."""
         self.url = url.rstrip("/")
+        parts = urlsplit(url)
+        if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.username:
+            raise Failed(f"{url}: is not the URL of an updates server, as https://updates.example.com")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise Failed(f"{url}: publishing needs https, or a tunnel that ends on this machine; nothing was sent")
+        self._signature = signature
+        self._verify: str | bool = str(cacert) if cacert else True
         self._session = requests.Session()
-        self._session.auth = signature
-        self._session.verify = str(cacert) if cacert else True
+        self._session.trust_env = False  # no ~/.netrc, and no other authorities than were named here
+        self._session.proxies = requests.utils.get_environ_proxies(self.url)
         self._session.headers.update({"Accept-Version": "~2", "Accept": "application/json"})
 
     def channels(self) -> list[str]:
         """The names of its channels; none on a server without. Raises Failed."""
         answer = self._ask("GET", "/channels", {})
-        return [] if answer.status_code == 404 else [one["name"] for one in _checked(answer).json()]
+        if answer.status_code == 404:
+            return []
+        with _understood(answer):
+            return [str(one["name"]) for one in _checked(answer).json()]
 
     def look(self, image: Release, channels: Sequence[str]) -> Optional[dict[str, Any]]:
-        """What it has of the image: its manifest in whatever state, with all its channels; None when it has nothing."""
-        asked = {"channel": "*"} if channels else {}
-        answer = self._ask("GET", f"/images/{image.uuid}", asked)
+        """What it has of the image: its manifest in whatever state, with all its channels; None when it has nothing.
+        Raises Failed."""
+        answer = self._ask("GET", f"/images/{image.uuid}", {"channel": "*"} if channels else {})
         if answer.status_code == 404:
             return None
-        found: dict[str, Any] = _checked(answer).json()
-        return found
+        with _understood(answer):
+            found: dict[str, Any] = _checked(answer).json()
+            return {"channels": [], "files": [], "version": "", "state": "", **found}
 
-    def do(self, call: Call, channels: Sequence[str]) -> None:
+    def do(self, call: Call) -> None:
         """Carry one call out. Raises Failed."""
         image = call.image
-        path, asked, sent = f"/images/{image.uuid}", _at(channels), {}
+        path, asked = f"/images/{image.uuid}", {"channel": call.at} if call.at else {}
         if call.act is Act.IMPORT:
             manifest = {key: value for key, value in image.manifest().items() if key not in ("files", "state")}
             _checked(self._ask("POST", path, {"action": "import", "skip_owner_check": "true", **asked}, json=manifest))
         elif call.act is Act.FILE:
             asked = {"compression": image.compression, "sha1": image.sha1, **asked}
             with image.file.open("rb") as file:
-                sent = _checked(self._ask("PUT", f"{path}/file", asked, data=file)).json()
-            stored = sent["files"][0]
-            if (stored["sha1"], stored["size"]) != (image.sha1, image.size):
+                answer = _checked(self._ask("PUT", f"{path}/file", asked, data=file))
+            with _understood(answer):
+                stored = answer.json()["files"][0]
+                same = (stored["sha1"], stored["size"]) == (image.sha1, image.size)
+            if not same:
                 raise Failed(f"{call}: the server has other bytes now; it is not activated")
         elif call.act is Act.ACTIVATE:
             _checked(self._ask("POST", path, {"action": "activate", **asked}))
@@ -125,54 +141,77 @@ class Server:
 
     def _ask(self, method: str, path: str, asked: dict[str, str], **body: Any) -> requests.Response:
         try:
-            return self._session.request(method, self.url + path, params=asked, timeout=TIMEOUT_S, **body)
+            return self._session.request(
+                method, self.url + path, params=asked, timeout=TIMEOUT_S, auth=self._signature, verify=self._verify,
+                allow_redirects=False, **body,
+            )  # fmt: skip
         except requests.RequestException as why:
             raise Failed(f"{method} {self.url}{path}: no answer: {_short(why)}") from why
 
 
-def plan(server: Server, images: Sequence[Release], channels: Sequence[str]) -> Iterator[Call]:
-    """The calls that are left, in order; the first channel is the one it is imported into. Raises Failed for an image
-    that is there with other bytes, and for a channel that there is not."""
+def plan(server: Server, images: Sequence[Release], channels: Sequence[str]) -> list[Call]:
+    """The calls that are left, in order; the first channel is the one a new image is imported into. Raises Failed for
+    an image that is there with other bytes, and for a channel that there is not: then nothing at all is to be done."""
     there = server.channels()
     unknown = [name for name in channels if name not in there]
     if unknown:
         raise Failed(f"{server.url} has no channel {', '.join(unknown)}; it has: {', '.join(there) or 'none'}")
     if there and not channels:
         raise Failed(f"{server.url} has channels: name at least one with --channel ({', '.join(there)})")
-    for image in images:
-        yield from _calls(image, server.look(image, channels), channels)
+    wanted = list(dict.fromkeys(channels))
+    return [call for image in images for call in _calls(image, server.look(image, wanted), wanted)]
 
 
 def _calls(image: Release, found: Optional[dict[str, Any]], channels: Sequence[str]) -> Iterator[Call]:
-    files = found.get("files", []) if found else []
-    if files and files[0]["sha1"] != image.sha1:
-        raise Failed(f"{image.name} {image.uuid} is on the server with other bytes; nothing was published of it")
+    has, files, state = channels[:1], [], "unactivated"
     if found is None:
-        yield Call(Act.IMPORT, image)
+        yield Call(Act.IMPORT, image, "".join(has))
+    else:
+        has, files, state = found["channels"], found["files"], found["state"]
+        _refuse_other(image, found)
+    at = has[0] if has else ""
     if not files:
-        yield Call(Act.FILE, image)
-    if found is None or found["state"] == "unactivated":
-        yield Call(Act.ACTIVATE, image)
-    has = found.get("channels", channels[:1]) if found else channels[:1]
-    yield from (Call(Act.CHANNEL, image, name) for name in channels if name not in has)
+        yield Call(Act.FILE, image, at)
+    if state == "unactivated":
+        yield Call(Act.ACTIVATE, image, at)
+    yield from (Call(Act.CHANNEL, image, at, name) for name in channels if name not in has)
 
 
-def _at(channels: Sequence[str]) -> dict[str, str]:
-    return {"channel": channels[0]} if channels else {}
+def _refuse_other(image: Release, found: dict[str, Any]) -> None:
+    """What is under the uuid must be this image, and of use."""
+    files = [(one.get("sha1"), one.get("size")) for one in found["files"]]
+    if files not in ([], [(image.sha1, image.size)]):
+        raise Failed(f"{image.name} {image.uuid} is on the server with other bytes; nothing was published")
+    if (found.get("name"), found["version"]) != (image.name, image.version):
+        called = f"{found.get('name')} {found['version']}"
+        raise Failed(f"{image.name} {image.version} ({image.uuid}) is on the server as {called}; nothing was published")
+    if found["state"] not in ("active", "unactivated"):
+        raise Failed(f"{image.name} {image.uuid} is {found['state']} on the server; enable or delete it there first")
 
 
 def _checked(answer: requests.Response) -> requests.Response:
     """The answer, if it is a good one. Raises Failed in the server's own words."""
-    if answer.ok:
+    if 200 <= answer.status_code < 300:
         return answer
     try:
         said = answer.json()
         words = f"{said['code']}: {said['message']}"
     except (ValueError, KeyError, TypeError):
-        words = answer.text[:200].strip() or "nothing more"
-    hint = "; see --user and --key" if answer.status_code in (401, 403) else ""
+        words = answer.headers.get("Location") or answer.text[:200] or "nothing more"
+    words = " ".join(words.split())
+    hint = "; see --user and --key, and this machine's clock" if answer.status_code in (401, 403) else ""
     where = answer.request.path_url.partition("?")[0]
     raise Failed(f"{answer.request.method} {where}: HTTP {answer.status_code}: {words}{hint}")
+
+
+@contextlib.contextmanager
+def _understood(answer: requests.Response) -> Iterator[None]:
+    """Around the reading of an answer. Raises Failed when it is not of the form it should have."""
+    try:
+        yield
+    except (ValueError, KeyError, IndexError, TypeError) as why:
+        where = answer.request.path_url.partition("?")[0]
+        raise Failed(f"{answer.request.method} {where}: answers what no updates server does: {why!r}") from why
 
 
 def _short(why: requests.RequestException) -> str:

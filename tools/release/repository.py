@@ -1,8 +1,9 @@
 """The folder of metadata: the newest of each role, and the next versions written beside the old ones.
 
 ``N.root.json``, ``N.targets.json``, ``N.snapshot.json`` and ``timestamp.json``: what a client is served. Files are
-never changed but for the timestamp, which is written last, so a client sees the old release or the new one. A root that
-lacks signatures waits as ``pending.root.json``.
+never changed but for the timestamp, which is written last, so a client sees the old release or the new one, and what
+was cut off between two files is found by :meth:`Repository.behind` and made good. A root that lacks signatures waits as
+``pending.root.json``.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Repository:
         if role in self._changed:
             return self._changed[role]
         if role not in self._read:
-            self._read[role] = self._load(self._newest(role))
+            self._read[role] = self._load(self._newest(role), role)
         return self._read[role]
 
     def _newest(self, role: str) -> pathlib.Path:
@@ -73,11 +74,16 @@ class Repository:
             raise Failed(f"{self.folder}: has no {role} metadata; `keys` begins a repository")
         return self.folder / f"{versions[-1]}.{role}.json"
 
-    def _load(self, path: pathlib.Path) -> Metadata[Any]:
+    def _load(self, path: pathlib.Path, role: str) -> Metadata[Any]:
         try:
-            return Metadata.from_file(str(path))
-        except (OSError, DeserializationError, RepositoryError, ValueError) as why:
+            found: Metadata[Any] = Metadata.from_bytes(path.read_bytes())
+        except FileNotFoundError as why:
+            raise Failed(f"{path}: is missing, though the repository needs it") from why
+        except (DeserializationError, RepositoryError, ValueError) as why:
             raise Failed(f"{path}: cannot be read as metadata: {why}") from why
+        if found.signed.type != role:
+            raise Failed(f"{path}: is metadata of {found.signed.type}, not of {role}")
+        return found
 
     @property
     def root(self) -> Root:
@@ -92,7 +98,31 @@ class Repository:
     def pending(self) -> Metadata[Root] | None:
         """The root that waits for signatures."""
         path = self.folder / PENDING
-        return self._load(path) if path.exists() else None
+        return self._load(path, "root") if path.exists() else None
+
+    def behind(self, role: str) -> str:
+        """Why a role's metadata has to be signed anew; "" when it need not."""
+        metadata = self.metadata(role)
+        if not self.root.get_verification_result(role, metadata.signed_bytes, metadata.signatures).verified:
+            return "not signed as the root asks"
+        if role == "snapshot" and metadata.signed.meta["targets.json"].version != self.targets.version:
+            return f"does not name version {self.targets.version} of targets"
+        if role == "timestamp" and metadata.signed.snapshot_meta.version != self.metadata("snapshot").signed.version:
+            return "does not name the newest snapshot"
+        return ""
+
+    def can_sign(self, role: str, keys: Keys) -> bool:
+        """Whether enough of its keys are at hand."""
+        entry = self.root.roles[role]
+        return len(set(entry.keyids) & set(keys)) >= entry.threshold
+
+    def in_force(self) -> list[str]:
+        """The files that count now, and every root: what a client needs. Raises Failed."""
+        named = [f"{number}.root.json" for number in self.versions("root")]
+        snapshot = self.metadata("timestamp").signed.snapshot_meta.version
+        meta = cast(Snapshot, self._load(self.folder / f"{snapshot}.snapshot.json", "snapshot").signed).meta
+        named += [f"{one.version}.{name}" for name, one in sorted(meta.items())]
+        return [*named, f"{snapshot}.snapshot.json", "timestamp.json"]
 
     # --- changes ------------------------------------------------------------------------------------------------------
     def put(self, role: str, metadata: Metadata[Any]) -> None:
@@ -111,7 +141,7 @@ class Repository:
         """Those of *keys* that speak for a role. Raises Failed when they are too few."""
         entry = self.root.roles[role]
         there: list[Signer] = [keys[keyid] for keyid in entry.keyids if keyid in keys]
-        if len(there) < entry.threshold:
+        if not self.can_sign(role, keys):
             raise Failed(
                 f"{role}: {len(there)} of its keys are at hand, and {entry.threshold} have to sign; nothing was changed"
             )
@@ -128,26 +158,31 @@ class Repository:
         self.next("timestamp", days["timestamp"], keys)
 
     def save(self) -> None:
-        """Write what was changed, the timestamp last. Raises Failed."""
-        for role in sorted(self._changed, key=lambda role: ("root", "targets", "snapshot", "timestamp").index(role)):
+        """Write what was changed, the timestamp last. Raises Failed, also when somebody else did so meanwhile."""
+        for role in [role for role in ("root", "targets", "snapshot", "timestamp") if role in self._changed]:
             metadata = self._changed[role]
             name = "timestamp.json" if role == "timestamp" else f"{metadata.signed.version}.{role}.json"
+            if role != "timestamp" and (self.folder / name).exists():
+                raise Failed(f"{self.folder / name}: another command has made it meanwhile; the same again goes on")
             write(self.folder / name, encoded(metadata))
         self._changed.clear()
         self._read.clear()
 
     def add_target(self, path: str, file: pathlib.Path, custom: Mapping[str, str]) -> bool:
         """Say what *file* is, under that path. False when that was said before. Raises Failed for other bytes there."""
-        try:
-            found = TargetFile.from_file(path, str(file), ["sha256", "sha512"])
-        except OSError as why:
-            raise Failed(f"{file}: cannot be read: {why.strerror}") from why
+        with file.open("rb") as data:
+            found = TargetFile.from_data(path, data, ["sha256", "sha512"])
         found.unrecognized_fields["custom"] = dict(custom)
         old = self.targets.targets.get(path)
         if old is not None and old != found:
             raise Failed(f"{path} is signed already, with other bytes or words; give the image another uuid")
         self.targets.targets[path] = found
         return old is None
+
+    def remove_target(self, path: str) -> None:
+        """Say nothing more of it. Raises Failed when nothing was said."""
+        if self.targets.targets.pop(path, None) is None:
+            raise Failed(f"{path}: is not signed in {self.folder}; nothing was changed")
 
 
 def sign(metadata: Metadata[Any], signers: list[Signer], what: str) -> Metadata[Any]:
@@ -170,7 +205,7 @@ def encoded(metadata: Metadata[Any]) -> bytes:
 
 
 def write(path: pathlib.Path, data: bytes) -> None:
-    """Whole or not at all. Raises Failed."""
+    """Whole or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +214,5 @@ def write(path: pathlib.Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-    except OSError as why:
-        raise Failed(f"{path}: cannot be written: {why.strerror}") from why
     finally:
         fresh.unlink(missing_ok=True)

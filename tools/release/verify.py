@@ -1,18 +1,22 @@
 """Whether a release is what its sources make: built again from the commit that it names, and compared byte by byte.
 
-Nothing of the file is run. The build is the project's own of that commit, with the Pythons that made the byte code.
+Nothing of the file is run. The build is the project's own of that commit, with the Pythons that made the byte code. Of
+the buildstamp the time is compared as well, for it says which release is newer; its branch is only a name.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
+from datetime import datetime, timezone
 from typing import Any, Optional
 
 from interpreters import supported
@@ -20,28 +24,32 @@ from interpreters import supported
 from release.failed import Failed
 
 PACKAGE = "site-packages/sdcupgrade"
+STAMP = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*-(?P<time>\d{8}T\d{6}Z)-g(?P<commit>[0-9a-f]{7,40})")
 
 
 def verify(file: pathlib.Path, source: pathlib.Path, root: Optional[pathlib.Path] = None) -> str:
     """What to say when they are the same. Raises Failed naming what differs."""
     members = read_members(file)
     stamp, pythons = _baked(file, members)
-    found = re.search(r"-g([0-9a-f]{7,40})$", stamp)
+    found = STAMP.fullmatch(stamp)
     if not found:
         raise Failed(f"{file}: its buildstamp {stamp!r} names no clean commit, so nobody can build it again")
     inside = members.get(f"{PACKAGE}/_root.json")
     if root is not None and inside != root.read_bytes():
-        raise Failed(f"{file}: the root of trust inside is not {root}")
+        raise Failed(f"{file}: the root of trust inside is {'not ' + str(root) if inside else 'missing'}")
     with tempfile.TemporaryDirectory(prefix="sdcupgrade-verify-") as scratch:
         place = pathlib.Path(scratch)
-        checkout(source, found[1], place / "source")
+        made = checkout(source, found["commit"], place / "source")
+        if made != found["time"]:
+            raise Failed(f"{file}: its buildstamp says {found['time']}, and commit {found['commit']} is of {made}")
         if inside is not None:
             (place / "root.json").write_bytes(inside)
         built = build(place, stamp, pythons, inside is not None)
         if built.read_bytes() == file.read_bytes():
             digest = hashlib.sha256(built.read_bytes()).hexdigest()
-            return f"{file}: the same bytes as built from commit {found[1]}\nsha256 {digest}"
-        raise Failed(f"{file}: differs from what commit {found[1]} makes: {difference(members, read_members(built))}")
+            return f"{file}: the same bytes as built from commit {found['commit']}\nsha256 {digest}"
+        told = difference(members, read_members(built))
+        raise Failed(f"{file}: differs from what commit {found['commit']} makes: {told}")
 
 
 def read_members(file: pathlib.Path) -> dict[str, bytes]:
@@ -49,7 +57,7 @@ def read_members(file: pathlib.Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(file) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile) as why:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as why:
         raise Failed(f"{file}: is not sdcupgrade as one file: {why}") from why
 
 
@@ -57,25 +65,39 @@ def _baked(file: pathlib.Path, members: dict[str, bytes]) -> tuple[str, list[str
     """The buildstamp and the Pythons that compiled."""
     try:
         tree = ast.parse(members[f"{PACKAGE}/_build.py"])
-    except (KeyError, SyntaxError, ValueError) as why:
+        values: dict[str, Any] = {
+            node.targets[0].id: ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        return str(values["STAMP"]), [str(one) for one in values["BYTECODE"]]
+    except (KeyError, SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as why:
         raise Failed(f"{file}: does not tell which build it is") from why
-    values: dict[str, Any] = {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
-    return str(values.get("STAMP", "")), [str(one) for one in values.get("BYTECODE", [])]
 
 
-def checkout(source: pathlib.Path, commit: str, into: pathlib.Path) -> None:
-    """A clone of *source* at that commit. Raises Failed."""
+def checkout(source: pathlib.Path, commit: str, into: pathlib.Path) -> str:
+    """A clone of *source* at that commit; when that was made, as in a buildstamp. Raises Failed."""
+    git = ["git", "-C", str(into)]
     for words in (
-        ["git", "clone", "-q", "--no-checkout", str(source.resolve()), str(into)],
-        ["git", "-C", str(into), "checkout", "-q", "--detach", commit],
+        ["git", "clone", "-q", "--no-checkout", "--", str(source.resolve()), str(into)],
+        [*git, "checkout", "-q", "--detach", f"{commit}^{{commit}}"],
+        [*git, "-c", "log.showSignature=false", "log", "-1", "--format=%ct"],
     ):
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, env=_plain())
         if done.returncode:
-            raise Failed(f"{source}: cannot give commit {commit}: {done.stderr.strip().splitlines()[-1:] or words}")
+            raise Failed(f"{source}: cannot give commit {commit}: {_last(done)}")
+    when = datetime.fromtimestamp(int(done.stdout), timezone.utc)
+    return f"{when:%Y%m%dT%H%M%SZ}"
+
+
+def _plain() -> dict[str, str]:
+    """The environment without what would lead git to another repository."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+
+def _last(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line that a program said."""
+    return ((done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit status {done.returncode}"])[-1]
 
 
 def build(place: pathlib.Path, stamp: str, pythons: list[str], rooted: bool) -> pathlib.Path:
@@ -87,11 +109,11 @@ def build(place: pathlib.Path, stamp: str, pythons: list[str], rooted: bool) -> 
     target = place / "built"
     minors = ",".join(one.rpartition(".")[0] for one in pythons)
     words = [sys.executable, str(place / "source" / "build" / "pyz.py"), "-o", str(target), "--stamp", stamp]
-    words += ["--pythons", minors] if minors else []
+    words += [f"--pythons={minors}"] if minors else []
     words += ["--root", str(place / "root.json")] if rooted else []
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=_plain())
     if done.returncode:
-        raise Failed(f"its commit cannot be built here: {(done.stderr or done.stdout).strip()[-500:]}")
+        raise Failed(f"its commit cannot be built here: {_last(done)}")
     return target
 
 

@@ -16,6 +16,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Optional
 
+from mockdc.commands.usbkey import fold
 from mockdc.core.scripts import COMMON_TODAY
 
 if TYPE_CHECKING:
@@ -215,6 +216,7 @@ def boot_key(writer: Writer) -> None:
     writer.write(".joyliveusb", "", under=key)
     writer.write("version", f"{stamp}\n", under=key)
     writer.folders("mnt/usbkey")
+    fold(key)
 
 
 def archive(place: pathlib.Path, name: str, stamp: str) -> None:
