@@ -227,7 +227,7 @@ rolled() {
 begin() {
     local pid
     case $(uname -s) in SunOS) ;; *) say skipped "it runs $(uname -s), and gzbits are for SmartOS" ;; esac
-    mkdir -p "$H" "$R/var/run" || fail "$H cannot be made"
+    mkdir -p "$H" "$R/var/run" && chmod 0700 "$H" || fail "$H cannot be made"
     if ! ln -s "$$" "$LOCK" 2>/dev/null; then
         pid=$(readlink "$LOCK")
         kill -0 "$pid" 2>/dev/null && fail "an earlier run (process $pid) is still at work there"

@@ -202,6 +202,19 @@ def test_a_node_that_was_down_at_the_rollback_is_rolled_back_by_catch_up(nodes: 
     assert nodes.tree("moon-03") == shown(ONE)
 
 
+def test_nodes_that_were_begun_when_the_headnode_died_are_rolled_back_too(nodes: Nodes) -> None:
+    def die(what: str) -> None:
+        raise Crash
+
+    nodes.after = die
+    with pytest.raises(Crash):
+        nodes.apply(ONE, waves="100%")
+    assert nodes.tree(UP[0]) == shown(ONE)
+    nodes.after = lambda what: None
+    assert set(of_up(nodes.rollback())) == {"done"}
+    assert not any(nodes.tree(name) for name in UP)
+
+
 def test_the_first_gzbits_of_all_are_taken_back_to_nothing(nodes: Nodes) -> None:
     nodes.apply(ONE)
     nodes.rollback()
