@@ -170,7 +170,7 @@ class Releases:
         quietly([sys.executable, *words], cwd=source)
 
     def gzbits(self) -> None:
-        """Two tarballs of our own bits, with their image manifests; the second has a tool more, and two scripts changed."""
+        """Two tarballs of our own bits, with their image manifests; the second has one tool more, and two changed."""
         tree = self.folder / "gzbits"
         shutil.copytree(ROOT / "gzbits", tree)
         for version, stamp in zip(BITS, (OLD_STAMP, NEW_STAMP)):
