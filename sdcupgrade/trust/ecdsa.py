@@ -66,10 +66,11 @@ def _doubled(one: Point) -> Point:
 
 
 def _added(one: Point, other: Point) -> Point:
+    """*other* is a multiple of a key or of the base point, and never the neutral point."""
     x1, y1, z1 = one
     x2, y2, z2 = other
-    if not z1 or not z2:
-        return other if not z1 else one
+    if not z1:
+        return other
     z1z1, z2z2 = z1 * z1 % P, z2 * z2 % P
     u1, s1 = x1 * z2z2 % P, y1 * z2 * z2z2 % P
     h, r = (x2 * z1z1 - u1) % P, (y2 * z1 * z1z1 - s1) % P

@@ -53,6 +53,32 @@ def test_a_target_of_the_top(repo: Repository, client: Client) -> None:
     assert found == FileInfo("a/b", 4, {"sha256": hashlib.sha256(b"data").hexdigest()})
 
 
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_either_hash_will_do(repo: Repository, client: Client, algorithm: str) -> None:
+    repo.targets.targets["x"] = TargetFile.from_data("x", b"data", [algorithm])
+    repo.publish("targets", "snapshot", "timestamp")
+    found = client.refresh().find("x")
+    assert found is not None
+    assert found.hashes == {algorithm: hashlib.new(algorithm, b"data").hexdigest()}
+
+
+def test_a_target_may_be_empty(repo: Repository, client: Client) -> None:
+    repo.add_target("targets", "x", b"")
+    repo.publish("targets", "snapshot", "timestamp")
+    found = client.refresh().find("x")
+    assert found is not None
+    assert found.length == 0
+
+
+def test_hashes_that_we_do_not_know_do_no_harm_beside_one_that_we_do(repo: Repository, client: Client) -> None:
+    repo.targets.targets["x"] = TargetFile(4, {"blake2b-256": "not hex", "sha256": "0" * 64}, "x")
+    repo.publish("targets", "snapshot", "timestamp")
+    found = client.refresh().find("x")
+    assert found is not None
+    with pytest.raises(Corrupt, match="has sha256"):
+        found.check(b"data")
+
+
 def test_nobody_speaks_of_it(client: Client) -> None:
     assert client.refresh().find("a/b") is None
 
@@ -439,6 +465,13 @@ def test_a_target_with_hashes_that_we_do_not_know(tmp_path: pathlib.Path) -> Non
     info = FileInfo("x", 4, {"blake2b-256": "00" * 32})
     with pytest.raises(Corrupt, match="none of the hashes sha256, sha512"):
         fetched(tmp_path, info, answer(b"data"))
+
+
+def test_too_much_is_refused_as_it_comes() -> None:
+    check = info_of(b"data").checking()
+    check.update(b"dat")
+    with pytest.raises(Corrupt, match="longer than the promised 4 bytes"):
+        check.update(b"a.")
 
 
 def test_one_wrong_hash_of_two_is_enough(tmp_path: pathlib.Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 
 import pytest
 from test_trust_ed25519 import RFC_8032, signature, times_base
@@ -92,9 +93,9 @@ def test_only_keys_of_the_role_count() -> None:
 
 
 def test_the_delegator_is_named() -> None:
-    one = Authority(("targets", "parent", "role"), {}, ("a",), 1)
-    with pytest.raises(Untrusted, match="that parent asks of role"):
-        one.check({}, TEXT, "role.json")
+    for chain, by in ((("role",), "root"), (("targets", "role"), "targets"), (("targets", "parent", "role"), "parent")):
+        with pytest.raises(Untrusted, match=f"that {by} asks of role"):
+            Authority(chain, {}, ("a",), 1).check({}, TEXT, "role.json")
 
 
 @pytest.mark.parametrize("bad", ["", "zz", "a", "\xff\xff", "00" * 64, "00" * 63, " " * 128])
@@ -203,6 +204,26 @@ def test_coordinates_have_one_form() -> None:
     assert ecdsa.point(b"\4" + (5).to_bytes(32, "big") + y.to_bytes(32, "big")) == (5, y)
     with pytest.raises(ValueError, match="curve"):
         ecdsa.point(b"\4" + (5 + ecdsa.P).to_bytes(32, "big") + y.to_bytes(32, "big"))
+
+
+Y_IS_5 = 0xD7325D7646CD60D80A92738CEB345F844CFFAF35841022CAB176F692DE8DE1D7
+"""The x of a point of the curve whose y is 5: a root of x ** 3 - 3 * x + B - 25."""
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, pow(ecdsa.B, (ecdsa.P + 1) // 4, ecdsa.P)), (Y_IS_5, 5)])
+def test_small_coordinates_have_one_form_too(x: int, y: int) -> None:
+    assert ecdsa.point(b"\4" + x.to_bytes(32, "big") + y.to_bytes(32, "big")) == (x, y)
+    longer = (x + ecdsa.P, y) if x < y else (x, y + ecdsa.P)
+    with pytest.raises(ValueError, match="curve"):
+        ecdsa.point(b"\4" + b"".join(one.to_bytes(32, "big") for one in longer))
+
+
+def test_a_signature_whose_sum_is_the_neutral_point() -> None:
+    """The holder of any key can make one: u1 + u2 * secret is 0."""
+    digest, secret = int.from_bytes(hashlib.sha256(TEXT).digest(), "big"), 7
+    public = ecdsa.point(point_of(weighted_sum([(secret, ecdsa.BASE_MULTIPLES)], *ecdsa.GROUP)))
+    r = -digest * pow(secret, -1, ecdsa.ORDER) % ecdsa.ORDER
+    assert ecdsa.verify(public, tlv(0x30, integer(r), integer(1)), TEXT) is False
 
 
 @pytest.mark.parametrize("a", [0, 1, 2, 3, 15, 16, 17, 31, 33, ecdsa.ORDER - 1])

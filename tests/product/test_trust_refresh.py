@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,10 @@ def test_a_repository_without_consistent_snapshots(tmp_path: pathlib.Path) -> No
     client = Client(repo, tmp_path)
     client.refresh()
     assert client.asked() == ["2.root.json", "timestamp.json", "snapshot.json", "targets.json"]
+    repo.publish("root", change=lambda body: body.pop("consistent_snapshot"))  # they are what has to be asked for
+    repo.publish("snapshot", "timestamp")
+    client.refresh()
+    assert client.asked() == ["2.root.json", "3.root.json", "timestamp.json", "snapshot.json"]
 
 
 @pytest.mark.parametrize("generate", [CryptoSigner.generate_ecdsa, CryptoSigner.generate_rsa])
@@ -245,10 +250,36 @@ def test_metadata_is_in_force_until_it_expires(repo: Repository, client: Client)
     assert client.version("timestamp") == 2
 
 
+@pytest.mark.parametrize("zone", ["AAA+12", "AAA-12"])
+def test_the_zone_of_the_machine_does_not_matter(
+    repo: Repository, client: Client, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    repo.timestamp.expires = day(0)
+    repo.publish("timestamp")
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", zone)
+        time.tzset()
+        client.refresh(NOW - 1)
+        with pytest.raises(Untrusted, match="expired"):
+            client.refresh(NOW)
+    time.tzset()
+
+
 def test_a_timestamp_that_stays_the_same_is_frozen(client: Client) -> None:
     client.refresh(NOW + 29 * DAY)
     with pytest.raises(Untrusted, match="expired"):
         client.refresh(NOW + 30 * DAY)
+
+
+def test_a_later_expiry_under_the_same_version_does_not_count(repo: Repository, client: Client) -> None:
+    repo.root.expires = day(90)
+    repo.publish("root")
+    client.refresh()
+    repo.timestamp.expires = day(60)
+    repo.put("timestamp")
+    client.refresh(NOW + 29 * DAY)
+    with pytest.raises(Untrusted, match=r"timestamp\.json: expired 1\.0 days ago"):
+        client.refresh(NOW + 31 * DAY)
 
 
 def test_an_expired_timestamp_in_the_store_is_replaced(repo: Repository, client: Client) -> None:
@@ -652,38 +683,48 @@ def test_all_of_version_one_is_read(repo: Repository, client: Client, spec: str)
     assert client.version("timestamp") == 2
 
 
-RAW: dict[str, Callable[[bytes], bytes]] = {
-    "not JSON": lambda data: data[:-1],
-    "another encoding": lambda data: data.decode().encode("utf-16"),
-    "not UTF-8": lambda data: data.replace(b"timestamp", b"\xfftimestamp", 1),
-    "a byte order mark": lambda data: b"\xef\xbb\xbf" + data,
-    "a key twice": lambda data: data.replace(b'{"signatures"', b'{"signed": {}, "signatures"', 1),
-    "a key twice inside": lambda data: data.replace(b'"version": 2', b'"version": 1, "version": 2', 1),
-    "NaN": lambda data: data.replace(b'"version": 2', b'"version": 2, "x": NaN', 1),
-    "a fraction": lambda data: data.replace(b'"version": 2', b'"version": 2.0', 1),
-    "an exponent": lambda data: data.replace(b'"version": 2', b'"version": 2e0', 1),
-    "a huge number": lambda data: data.replace(b'"version": 2', b'"version": 2, "x": ' + b"9" * 5000, 1),
-    "too deep": lambda data: data.replace(b'"version": 2', b'"version": 2, "x": ' + b"[" * 5000 + b"]" * 5000, 1),
-    "half a pair": lambda data: data.replace(b'"version": 2', b'"version": 2, "x": "\\ud800"', 1),
-    "no signatures": lambda data: data.replace(b'"signatures"', b'"signature"', 1),
-    "signatures of another shape": lambda data: data.replace(b'"signatures": [', b'"signatures": [5, ', 1),
-    "a signature without key": lambda data: data.replace(b'"keyid"', b'"key"', 1),
-    "a signature without itself": lambda data: data.replace(b'"sig"', b'"s"', 1),
-    "nothing signed": lambda data: data.replace(b'"signed"', b'"singed"', 1),
-    "another thing signed": lambda data: data.replace(b'"version": 2', b'"version": 2, "x": 1', 1),
-    "a list": lambda data: b"[" + data + b"]",
-    "nothing": lambda data: b"",
+def put_in(text: bytes) -> Callable[[bytes], bytes]:
+    """Beside the version, where it is signed or was to be."""
+    return lambda data: data.replace(b'"version": 2', b'"version": 2, ' + text, 1)
+
+
+RAW: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "not JSON": (lambda data: data[:-1], "not valid JSON"),
+    "another encoding": (lambda data: data.decode().encode("utf-16"), "not UTF-8: invalid start byte at byte 0"),
+    "not UTF-8": (lambda data: data.replace(b"timestamp", b"\xfftimestamp", 1), "not UTF-8"),
+    "a byte order mark": (lambda data: b"\xef\xbb\xbf" + data, "not valid JSON"),
+    "a key twice": (lambda data: data.replace(b'{"signatures"', b'{"signed": {}, "signatures"', 1), "duplicate key"),
+    "a key twice inside": (put_in(b'"version": 2'), "duplicate key 'version'"),
+    "NaN": (put_in(b'"x": NaN'), "NaN is not JSON"),
+    "infinity": (put_in(b'"x": -Infinity'), "-Infinity is not JSON"),
+    "a fraction": (put_in(b'"x": 0.5'), "0.5 is not a whole number"),
+    "a fraction that is whole": (lambda data: data.replace(b'"version": 2', b'"version": 2.0', 1), "2.0 is not a"),
+    "an exponent": (put_in(b'"x": 2e0'), "2e0 is not a whole number"),
+    "a long fraction": (put_in(b'"x": 0.' + b"1" * 5000), "0.1111111111111111 is not a whole number"),
+    "a huge number": (put_in(b'"x": ' + b"9" * 5000), "a number of 5000 digits"),
+    "a number too long": (put_in(b'"x": ' + b"9" * 19), "a number of 19 digits"),
+    "too deep": (put_in(b'"x": ' + b"[" * 5000 + b"]" * 5000), ""),  # some Pythons can read it
+    "half a pair": (put_in(b'"x": "\\ud800"'), "it has no canonical form"),
+    "no signatures": (lambda data: data.replace(b'"signatures"', b'"signature"', 1), "signed by 0 of the 1"),
+    "a signature that is none": (lambda data: data.replace(b'"signatures": [', b'"signatures": [5, ', 1), "an object"),
+    "a signature without key": (lambda data: data.replace(b'"keyid"', b'"key"', 1), "keyid: expected text"),
+    "a signature without itself": (lambda data: data.replace(b'"sig"', b'"s"', 1), "sig: expected text"),
+    "nothing signed": (lambda data: data.replace(b'"signed"', b'"singed"', 1), "signed: missing"),
+    "another thing signed": (put_in(b'"x": 1'), "signed by 0 of the 1"),
+    "a list": (lambda data: b"[" + data + b"]", "expected an object, got a list"),
+    "nothing": (lambda data: b"", "it is empty"),
 }
 
 
-@pytest.mark.parametrize("change", RAW.values(), ids=RAW)
-def test_odd_bytes(repo: Repository, client: Client, change: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(("change", "told"), RAW.values(), ids=RAW)
+def test_odd_bytes(repo: Repository, client: Client, change: Callable[[bytes], bytes], told: str) -> None:
     repo.publish("timestamp")
     changed = change(repo.files["timestamp.json"])
     assert changed != repo.files["timestamp.json"]
     repo.files["timestamp.json"] = changed
-    with pytest.raises(Untrusted, match=r"timestamp\.json"):
+    with pytest.raises(Untrusted, match=r"timestamp\.json") as caught:
         client.refresh()
+    assert told in caught.value.message
     assert client.version("timestamp") == 0
 
 
