@@ -28,7 +28,9 @@ def main() -> int:
     (ROOT / ".scratch").mkdir(exist_ok=True)
     coverage("erase")
     with tempfile.TemporaryDirectory(prefix="sdcupgrade-tests-", dir=_memory()) as folder:
-        status = coverage("run", "-m", "pytest", f"--basetemp={folder}/tests", *sys.argv[1:])
+        # a file at a time to each processor: what a file builds for its tests is built once
+        side_by_side = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile"]
+        status = coverage("run", "-m", "pytest", *side_by_side, f"--basetemp={folder}/tests", *sys.argv[1:])
     coverage("combine", "-q")
     return status or coverage("report", "--skip-covered", "--show-missing")
 
