@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from sdcupgrade.cli.bits_nodes import node_arguments, node_options, show_nodes
+from sdcupgrade.cli.bits_show import (
+    by_destination,
+    diff_json,
+    diff_lines,
+    heading,
+    say_done,
+    say_verified,
+    say_verified_json,
+)
 from sdcupgrade.cli.options import source_arguments
 from sdcupgrade.errors import SdcupgradeError, StepFailed, Unhealthy
 from sdcupgrade.ui import words
-from sdcupgrade.ui.table import Table
 from sdcupgrade.updates.channel import LATEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
 
     from sdcupgrade.bits.records import Installed
     from sdcupgrade.cli.session import Session
-    from sdcupgrade.stages.bits import Difference, Done
+    from sdcupgrade.stages.bits import Difference
     from sdcupgrade.stages.bits_find import Found
     from sdcupgrade.stages.bits_look import Verified
     from sdcupgrade.stages.gznodes import Fanned
 
 WHAT = "a gzbits tarball, the uuid of a gzbits image, or latest (the usual)"
-MOST = 20
-"""Foreign files that are named; -j names all."""
-
-DIFF_COLUMNS = ("change", "path", "before", "after")
 
 
 def gzbits_status_arguments(parser: ArgumentParser) -> None:
@@ -67,74 +70,8 @@ def gzbits_diff(session: Session, options: Namespace) -> int:
     from sdcupgrade.stages.bits_look import diff
 
     found = diff(session.site, options.what, options.channel)
-    session.say(pretty(_diff_json(found)) if options.json else "\n".join(_diff_lines(found)))
+    session.say(pretty(diff_json(found)) if options.json else "\n".join(diff_lines(found)))
     return 0
-
-
-def _diff_json(found: Difference) -> dict[str, object]:
-    return {
-        "version": found.installed.manifest.version,
-        "buildstamp": found.installed.manifest.buildstamp,
-        "from": found.before.manifest.version if found.before else None,
-        "changes": [row for _, rows in _by_destination(found) for row in rows],
-        "foreign": list(found.foreign),
-        "kept": list(found.kept),
-    }
-
-
-def _diff_lines(found: Difference) -> Iterator[str]:
-    """For people: destination after destination."""
-    yield _heading(found)
-    for destination, rows in _by_destination(found):
-        yield f"{destination}: {words.plural(len(rows), 'change')}"
-        yield Table(DIFF_COLUMNS, DIFF_COLUMNS, rows).render(header=False).rstrip("\n")
-    if not found.changes:
-        yield "No changes."
-    yield from _foreign_lines(found.foreign)
-    for path in found.kept:
-        yield f"Stays: {path}, for there is something foreign in it"
-
-
-def _heading(found: Difference) -> str:
-    return f"{found.installed.name}, in place of {found.before.name if found.before else 'nothing of ours'}"
-
-
-def _by_destination(found: Difference) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    from sdcupgrade.bits.changes import KEY, root_of
-
-    groups: dict[str, list[dict[str, str]]] = {}
-    for change in found.changes:
-        root = root_of(change.path)
-        row = {"change": change.what, "path": change.path}
-        row.update(before=_shown(change.before), after=_shown(change.after))
-        groups.setdefault("the boot key" if root == KEY else root, []).append(row)
-    for destination, rows in groups.items():
-        yield destination, sorted(rows, key=lambda row: row["path"])
-
-
-def _shown(thing: object) -> str:
-    from sdcupgrade.bits.changes import Thing
-
-    if not isinstance(thing, Thing):
-        return "-"
-    if thing.kind == "link":
-        return f"-> {thing.target}"
-    mode = f" {thing.mode:04o}" if thing.mode else ""
-    return f"{thing.kind}{mode}" + (f" {words.size(thing.size)} {thing.sha256[:12]}" if thing.sha256 else "")
-
-
-def _foreign_lines(paths: tuple[str, ...]) -> Iterator[str]:
-    for path in paths[:MOST]:
-        yield f"Foreign, kept: {path}"
-    if len(paths) > MOST:
-        yield f"Foreign, kept: and {len(paths) - MOST} more (-j names all)"
-
-
-def _say_foreign(session: Session, paths: tuple[str, ...]) -> None:
-    """How many; ``verify -j`` and ``diff`` name them."""
-    if paths:
-        many = words.plural(len(paths), "path")
-        session.say(f"Foreign, kept: {many}, such as {paths[0]} (gzbits verify -j names all)")
 
 
 def _headnode_only(parser: ArgumentParser) -> None:
@@ -160,8 +97,8 @@ def gzbits_apply(session: Session, options: Namespace) -> int:
 
     def show(found: Difference) -> None:
         if found.changes:
-            session.say(_heading(found))
-            for destination, rows in _by_destination(found):
+            session.say(heading(found))
+            for destination, rows in by_destination(found):
                 kinds = [row["change"] for row in rows]
                 told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
                 session.say(f"  {destination}: {told}")
@@ -182,7 +119,7 @@ def gzbits_apply(session: Session, options: Namespace) -> int:
     fanned: list[Fanned] = []
     then = nothing_more if options.headnode_only else fan_out
     done = apply(session.site, options.what, show, options.channel, then)
-    _say_done(session, done)
+    say_done(session, done)
     for one in fanned:
         show_nodes(session, one)
     return 0
@@ -212,7 +149,7 @@ def gzbits_rollback(session: Session, options: Namespace) -> int:
     wishes = node_options(options)
     if not options.nodes_only:
         done = rollback(session.site)
-        _say_done(session, done)
+        say_done(session, done)
         if options.headnode_only or done.cancelled:
             return 0
     if _nodes_have_some(session):
@@ -243,16 +180,8 @@ def gzbits_resume(session: Session, options: Namespace) -> int:
     if done is None:
         session.say("There is nothing to resume on this headnode. Compute nodes: sdcupgrade gzbits apply --catch-up")
     else:
-        _say_done(session, done)
+        say_done(session, done)
     return 0
-
-
-def _say_done(session: Session, done: Done) -> None:
-    now = done.installed.name if done.installed else "nothing of ours"
-    what = f"{words.plural(len(done.changes), 'path')} changed" if done.changes else "nothing was left to change"
-    session.say(f"{done.command}: {what}; installed: {now}.")
-    _say_foreign(session, done.foreign)
-    session.say(f"Next: sdcupgrade gzbits {'verify' if done.installed else 'status'}")
 
 
 def gzbits_verify_arguments(parser: ArgumentParser) -> None:
@@ -268,7 +197,7 @@ def gzbits_verify(session: Session, options: Namespace) -> int:
     wishes = node_options(options)
     found = verify(session.site)
     if not options.json:
-        _say_verified(session, found)
+        say_verified(session, found)
     problem = _wrong_here(found)
     fanned: list[Fanned] = []
     if not options.headnode_only and _nodes_have_some(session):
@@ -277,33 +206,12 @@ def gzbits_verify(session: Session, options: Namespace) -> int:
         with session.site.locked("gzbits verify", "of the compute nodes"):
             fanned.append(verify_nodes(session.site, wishes))
     if options.json:
-        _say_verified_json(session, found, fanned)
+        say_verified_json(session, found, fanned)
     for one in fanned:
         problem = problem or _wrong_there(session, one, options.json)
     if problem is not None:
         raise problem
     return 0
-
-
-def _say_verified(session: Session, found: Verified) -> None:
-    for one in found.drift:
-        session.say(f"{one.path}: {one.problem}")
-    _say_foreign(session, found.foreign)
-    if found.key:
-        session.say(f"The boot key was not compared: {found.key}")
-    if not found.drift and not found.cut_off:
-        session.say(f"{found.installed.name}: all {words.plural(found.paths, 'path')} as installed.")
-
-
-def _say_verified_json(session: Session, found: Verified, fanned: list[Fanned]) -> None:
-    from sdcupgrade.jsonvalue import pretty
-
-    nodes = [
-        {"uuid": one.uuid, "hostname": one.hostname, "outcome": one.fate.value, "why": one.why}
-        for fan in fanned
-        for one in fan.results
-    ]
-    session.say(pretty({**found.to_json(), "nodes": nodes}))
 
 
 def _wrong_here(found: Verified) -> Unhealthy | None:

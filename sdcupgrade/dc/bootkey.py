@@ -61,7 +61,8 @@ class BootKey:
 
     def _mount(self) -> str:
         if not self._old:
-            return self._done("mount", MOUNT_S).stdout.strip() or MOUNTPOINT
+            said = self._done("mount", MOUNT_S).stdout.split()
+            return said[-1] if said else MOUNTPOINT
         done = self.doors.run.run(("bash", self.doors.files.real(OLD_SCRIPT)), timeout_s=MOUNT_S)
         if done.status or not self.doors.files.is_dir(f"{MOUNTPOINT}/scripts"):
             raise CommandFailed(f"the boot key cannot be mounted: {OLD_SCRIPT} {done.ending}{_said(done)}", REMEDY)

@@ -7,6 +7,7 @@ the last part of a path.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -52,8 +53,8 @@ if TYPE_CHECKING:
             """Remove a folder; False when there is something in it."""
 
         def sync(self, files: Iterable[str] = ()) -> None:
-            """Return when all that was done is on disk. *files* are those on file systems that a sync of everything
-            only begins to write (pcfs); they are waited for one by one."""
+            """Return when all that was done is on disk. *files*, and folders, are those on file systems that a sync of
+            everything only begins to write (pcfs); they are waited for one by one."""
 
 
 PIECE = 1 << 20
@@ -142,7 +143,7 @@ class RootedTree:
             with suppress(FileExistsError):
                 os.mkdir(real, 0o755 if mode is None else 0o700)
             if mode is not None:
-                descriptor = os.open(real, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW)
                 try:
                     _own(descriptor, owner)
                     os.fchmod(descriptor, mode)
@@ -150,8 +151,6 @@ class RootedTree:
                     os.close(descriptor)
 
     def drop_folder(self, path: str) -> bool:
-        import errno
-
         with explained("removed", path):
             try:
                 os.rmdir(self.real(path))
@@ -164,16 +163,11 @@ class RootedTree:
         return True
 
     def sync(self, files: Iterable[str] = ()) -> None:
-        if not self._fsync:
-            return
         for path in files:
             with explained("written", path):
-                descriptor = os.open(self.real(path), os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-        os.sync()
+                _wait_for(self.real(path), self._fsync)
+        if self._fsync:
+            os.sync()
 
 
 def _seen(real: str, status: os.stat_result) -> Seen:
@@ -181,6 +175,19 @@ def _seen(real: str, status: os.stat_result) -> Seen:
     target = os.readlink(real) if kind == "link" else ""
     size = status.st_size if kind == "file" else 0
     return Seen(kind, stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid), size, target)
+
+
+def _wait_for(real: str, fsync: bool) -> None:
+    """Until it is on disk; without *fsync* only whether it can be waited for."""
+    descriptor = os.open(real, os.O_RDONLY)
+    try:
+        if fsync:
+            os.fsync(descriptor)
+    except OSError as why:
+        if why.errno != errno.EINVAL:  # so says a file system that cannot do that to a folder
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _own(descriptor: int, owner: tuple[int, int]) -> None:

@@ -16,82 +16,44 @@ put in place before ``done`` is. ZFS writes renames in their order, so a power c
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sdcupgrade.bits.changes import KEY, ROOTS, STAGING, STAGING_BACK, parent, root_of, under
-from sdcupgrade.bits.records import Ending, Installed, Previous, Transaction
+from sdcupgrade.bits.records import Ending, Previous
 from sdcupgrade.bits.rules import DIR, FILE, LINK
-from sdcupgrade.errors import BadInput, Corrupt, NoInput, StepFailed, StorageError
-from sdcupgrade.jsonvalue import dumps, loads
-from sdcupgrade.run.journal import Journal
+from sdcupgrade.errors import Corrupt, StepFailed, StorageError
+from sdcupgrade.jsonvalue import dumps
+from sdcupgrade.run.bits_state import (
+    FOLDER,
+    INSTALLED,
+    KEPT,
+    PREVIOUS,
+    clear,
+    digest_of,
+    document_path,
+    forget,
+    kept_path,
+    last,
+    read_document,
+    read_previous,
+    says_key,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Optional
 
     from sdcupgrade.bits.changes import Change, Thing
+    from sdcupgrade.bits.records import Transaction
     from sdcupgrade.doors import Doors
     from sdcupgrade.doors.files import Files
-    from sdcupgrade.jsonvalue import Json
-    from sdcupgrade.run.state import Entry
-
-    Place = Callable[[str], str]
-
-FOLDER = "/var/sdcupgrade/gzbits"
-JOURNAL = f"{FOLDER}/journal.jsonl"
-INSTALLED = f"{FOLDER}/installed.json"
-PREVIOUS = f"{FOLDER}/previous.json"
-KEY_NOTE = f"{FOLDER}/key-was-unmounted"
-KEPT = f"{FOLDER}/kept"
-"""What was replaced, by its sha256: the last known good."""
-
-_DOCUMENT = "transaction-"
+    from sdcupgrade.run.bits_state import Place
+    from sdcupgrade.run.journal import Journal
 
 SPARE = 16 << 20
 """Bytes that shall stay free on each file system."""
 
 LOST = "go back: sdcupgrade gzbits rollback"
-
-
-def read_installed(files: Files) -> Optional[Installed]:
-    """What is installed; None for nothing of ours. Raises BadInput."""
-    value = _read(files, INSTALLED)
-    return None if value is None else Installed.read(value, INSTALLED)
-
-
-def read_previous(files: Files) -> Optional[Previous]:
-    """What a rollback goes back to; None for nothing. Raises BadInput."""
-    value = _read(files, PREVIOUS)
-    return None if value is None else Previous.read(value, PREVIOUS)
-
-
-def _read(files: Files, path: str) -> Json:
-    """A document of ours; None when it is not there."""
-    with suppress(NoInput):
-        return loads(files.read(path), path, BadInput)
-    return None
-
-
-def last(journal: Journal) -> Optional[Entry]:
-    """The line that tells in which phase the last transaction is; None when it came to an end."""
-    for entry in reversed(journal.entries):
-        if entry.event in ("done", "abandoned"):
-            return None
-        if entry.event in ("begin", "swapping"):
-            return entry
-    return None
-
-
-def says_key(entry: Optional[Entry]) -> bool:
-    """Whether a line of the journal is about a transaction that has to do with the boot key."""
-    return entry is not None and entry.fields.get("key") is True
-
-
-def kept_path(sha256: str) -> str:
-    """Where a replaced file is kept."""
-    return f"{KEPT}/{sha256}"
 
 
 @dataclass
@@ -205,7 +167,7 @@ class Swap:
         self.doors.files.sync(self.staged(path) for path in on_key if self._is_file(path))
         text = self.transaction.text().encode()
         self._digest = hashlib.sha256(text).hexdigest()
-        self.doors.files.write(_document(self._digest), text)
+        self.doors.files.write(document_path(self._digest), text)
         key = bool(on_key) or says_key(last(self.journal))
         self.journal.append("swapping", command=self.transaction.command, sha256=self._digest, key=key)
 
@@ -218,7 +180,8 @@ class Swap:
         for change in self.transaction.changes:
             self._perform(change)
         on_key = [change.path for change in self.transaction.changes if change.path.startswith(KEY)]
-        self.doors.files.sync(sorted({self.place(parent(path)) for path in on_key}))
+        folders = {self.place(parent(path)) for path in on_key}
+        self.doors.files.sync(sorted(path for path in folders if self.doors.files.look(path) is not None))
 
     def _perform(self, change: Change) -> None:
         files, path, after = self.doors.files, self.place(change.path), change.after
@@ -270,11 +233,9 @@ class Swap:
         """Write down what is installed, and forget what is no longer needed. May be done twice."""
         files, transaction = self.doors.files, self.transaction
         digest = self._digest or digest_of(transaction)
-        if transaction.ending is Ending.APPLIED:
-            previous = read_previous(files)
-            if previous is None or previous.transaction != digest:
-                kept = Previous(digest, _read(files, INSTALLED), transaction.changes)
-                files.write(PREVIOUS, (dumps(kept.to_json()) + "\n").encode())
+        if transaction.ending is Ending.APPLIED and (self.fresh or not self._is_written(digest)):
+            kept = Previous(digest, read_document(files, INSTALLED), transaction.changes)
+            files.write(PREVIOUS, (dumps(kept.to_json()) + "\n").encode())
         if transaction.ending in (Ending.APPLIED, Ending.ROLLED_BACK):
             self._write_installed()
         if transaction.ending is Ending.ROLLED_BACK:
@@ -282,7 +243,12 @@ class Swap:
         key = says_key(last(self.journal))
         clear(files, self.place, [root for root in ROOTS if key or root != KEY])
         self.journal.append("done", command=transaction.command, ending=transaction.ending.value)
-        forget(files)
+        forget(files, transaction.changes if transaction.ending is Ending.APPLIED else None)
+
+    def _is_written(self, digest: str) -> bool:
+        """Whether what was before is written down; by then what is installed may be, and is no longer what was."""
+        previous = read_previous(self.doors.files)
+        return previous is not None and previous.transaction == digest
 
     def _write_installed(self) -> None:
         if self.transaction.installed is None:
@@ -294,53 +260,6 @@ class Swap:
     def _empty(self, folder: str) -> None:
         for name in self.doors.files.scan(folder):
             self.doors.files.remove(f"{folder}/{name}")
-
-
-def clear(files: Files, place: Place, roots: Iterable[str]) -> None:
-    """Throw away what is staged below *roots*."""
-    for root in roots:
-        for name in (STAGING, STAGING_BACK):
-            folder = place(under(root, name))
-            for file in files.scan(folder):
-                files.remove(f"{folder}/{file}")
-            files.drop_folder(folder)
-
-
-def forget(files: Files) -> None:
-    """Remove what was kept and nothing goes back to any more, and what transactions said; only when none is open."""
-    previous = read_previous(files)
-    used = {change.before.sha256 for change in previous.changes if change.before} if previous else set()
-    for name in files.scan(KEPT):
-        if name not in used:
-            files.remove(f"{KEPT}/{name}")
-    for name in files.scan(FOLDER):
-        if name.startswith(_DOCUMENT):
-            files.remove(f"{FOLDER}/{name}")
-
-
-def tidy(files: Files) -> None:
-    """Do what a run left undone that ended between its last word and this."""
-    if any(name.startswith(_DOCUMENT) for name in files.scan(FOLDER)):
-        forget(files)
-
-
-def _document(digest: str) -> str:
-    return f"{FOLDER}/{_DOCUMENT}{digest[:16]}.json"
-
-
-def open_transaction(files: Files, entry: Entry) -> Transaction:
-    """The transaction whose swapping was cut off. Raises BadInput when it is not the one that was announced."""
-    digest = str(entry.fields.get("sha256"))
-    path = _document(digest)
-    text = files.read(path)
-    if hashlib.sha256(text).hexdigest() != digest:
-        raise BadInput(f"{path} is not the one that the journal beside it speaks of", "put the right one back")
-    return Transaction.read(text, path)
-
-
-def digest_of(transaction: Transaction) -> str:
-    """What names a transaction."""
-    return hashlib.sha256(transaction.text().encode()).hexdigest()
 
 
 def same(files: Files, path: str, thing: Thing, on_key: bool) -> bool:

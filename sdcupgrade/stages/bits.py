@@ -13,7 +13,7 @@ from sdcupgrade.bits.changes import KEY, ROOTS, above, foreign, our_folders, pla
 from sdcupgrade.bits.records import Ending, Installed, Transaction, before
 from sdcupgrade.doors.clock import iso
 from sdcupgrade.errors import Interrupted, Refused, SdcupgradeError, StepFailed
-from sdcupgrade.run import swap
+from sdcupgrade.run import bits_state
 from sdcupgrade.run.journal import Journal
 from sdcupgrade.run.swap import Swap
 from sdcupgrade.stages.bits_find import find, forget_downloads, opened
@@ -95,7 +95,7 @@ def apply(site: Site, word: str, show: Show, channel: Optional[str] = None, then
 
 def _known(site: Site, ground: Ground, found: Found) -> Optional[Difference]:
     """The difference to a tarball that is installed already, whose manifest need not be read again; None for others."""
-    installed = swap.read_installed(site.doors.files)
+    installed = bits_state.read_installed(site.doors.files)
     if installed is None or installed.sha256 != found.sha256:
         return None
     return difference(site, ground, found, installed.manifest)
@@ -121,7 +121,7 @@ def _same(there: Difference) -> bool:
 
 def difference(site: Site, ground: Ground, found: Found, manifest: Manifest) -> Difference:
     """What *manifest* would change on this headnode. Raises Refused when it cannot be put in place."""
-    old = swap.read_installed(site.doors.files)
+    old = bits_state.read_installed(site.doors.files)
     owner = site.doors.files.owner
     want = wanted(manifest, owner)
     before_it = wanted(old.manifest, owner) if old else {}
@@ -160,11 +160,11 @@ def rollback(site: Site) -> Done:
     Raises Refused when there is nothing to go back to, Declined, LockHeld, StepFailed.
     """
     with _at_work(site, ROLLBACK) as journal, ground_of(site) as ground:
-        entry = swap.last(journal)
+        entry = bits_state.last(journal)
         if entry is not None:
             if entry.event == "begin" and entry.fields.get("command") == APPLY:
                 _settle(site, ground, journal)
-                return Done(ROLLBACK, (), swap.read_installed(site.doors.files), cancelled=True)
+                return Done(ROLLBACK, (), bits_state.read_installed(site.doors.files), cancelled=True)
             done = _cancel(site, ground, journal, entry)
             if done is not None:
                 return done
@@ -177,17 +177,17 @@ def _cancel(site: Site, ground: Ground, journal: Journal, entry: Entry) -> Optio
     if entry.event == "begin":
         _settle(site, ground, journal)
         return None
-    open_one = swap.open_transaction(files, entry)
-    previous = swap.read_previous(files)
-    if previous is not None and previous.transaction == swap.digest_of(open_one):
+    open_one = bits_state.open_transaction(files, entry)
+    previous = bits_state.read_previous(files)
+    if previous is not None and previous.transaction == bits_state.digest_of(open_one):
         _settle(site, ground, journal)  # everything was in place already
         return None
     if open_one.ending in (Ending.ROLLED_BACK, Ending.CANCELLED):
         _settle(site, ground, journal)
         cancelled = open_one.ending is Ending.CANCELLED
-        return Done(ROLLBACK, open_one.changes, swap.read_installed(files), cancelled=cancelled)
+        return Done(ROLLBACK, open_one.changes, bits_state.read_installed(files), cancelled=cancelled)
     changes = _changes_back(site, ground, open_one.changes).changes
-    installed = swap.read_installed(files)
+    installed = bits_state.read_installed(files)
     site.confirm(f"Undo the {open_one.command} that was cut off ({len(changes)} paths)?")
     transaction = Transaction(ROLLBACK, Ending.CANCELLED, installed, changes)
     _transact(site, ground, journal, transaction, Swap.put_kept)
@@ -195,7 +195,7 @@ def _cancel(site: Site, ground: Ground, journal: Journal, entry: Entry) -> Optio
 
 
 def _go_back(site: Site, ground: Ground, journal: Journal) -> Done:
-    previous = swap.read_previous(site.doors.files)
+    previous = bits_state.read_previous(site.doors.files)
     if previous is None:
         raise Refused("there is nothing to roll back to; nothing was changed", "see: sdcupgrade gzbits status")
     changes = _changes_back(site, ground, previous.changes).changes
@@ -218,7 +218,7 @@ def resume(site: Site) -> Optional[Done]:
     """Complete what was cut off; None when nothing was. Raises LockHeld, StepFailed."""
     with _at_work(site, "gzbits resume") as journal, ground_of(site) as ground:
         done = _settle(site, ground, journal)
-        return None if done is None else Done(done.command, done.changes, swap.read_installed(site.doors.files))
+        return None if done is None else Done(done.command, done.changes, bits_state.read_installed(site.doors.files))
 
 
 # --- one transaction --------------------------------------------------------------------------------------------------
@@ -227,31 +227,31 @@ def _at_work(site: Site, command: str) -> Iterator[Journal]:
     """On a headnode, with its lock and its journal."""
     assert site.datacenter.headnode
     with site.locked(command, ""):
-        yield Journal(site.doors.files, swap.JOURNAL, site.doors.clock)
+        yield Journal(site.doors.files, bits_state.JOURNAL, site.doors.clock)
 
 
 def _settle(site: Site, ground: Ground, journal: Journal) -> Optional[Transaction]:
     """Bring to its end what was cut off: staging is thrown away, swapping is completed. The transaction that was
     completed."""
-    entry = swap.last(journal)
+    entry = bits_state.last(journal)
     if entry is None:
-        swap.tidy(site.doors.files)
+        bits_state.tidy(site.doors.files)
         return None
     command = str(entry.fields.get("command"))
     if entry.event == "begin":
-        _throw_away(site, ground, journal, swap.says_key(entry), "cut off")
+        _throw_away(site, ground, journal, bits_state.says_key(entry), "cut off")
         site.note(command, f"{command} was cut off at {entry.time} before it had changed anything")
         return None
-    transaction = swap.open_transaction(site.doors.files, entry)
+    transaction = bits_state.open_transaction(site.doors.files, entry)
     site.note(command, f"{command} was cut off at {entry.time}; going on with it")
     _complete(site, ground, Swap(site.doors, journal, ground.place, transaction, fresh=False))
     return transaction
 
 
 def _throw_away(site: Site, ground: Ground, journal: Journal, key: bool, why: str) -> None:
-    swap.clear(site.doors.files, ground.place, [root for root in ROOTS if key or root != KEY])
+    bits_state.clear(site.doors.files, ground.place, [root for root in ROOTS if key or root != KEY])
     journal.append("abandoned", message=why)
-    swap.forget(site.doors.files)
+    bits_state.forget(site.doors.files)
 
 
 def _transact(
@@ -268,7 +268,7 @@ def _transact(
         fill(work)
         work.commit()
     except (SdcupgradeError, KeyboardInterrupt) as why:
-        entry = swap.last(journal)
+        entry = bits_state.last(journal)
         if entry is not None and entry.event == "begin":
             with suppress(SdcupgradeError):  # the next command does it
                 _throw_away(site, ground, journal, key, str(why) or "interrupted")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sdcupgrade.bits.tarball import Tarball
 from sdcupgrade.errors import BadInput, NoInput, SdcupgradeError, Untrusted
-from sdcupgrade.run.swap import FOLDER
+from sdcupgrade.run.bits_state import FOLDER
 from sdcupgrade.stages.signed import signed_digests
 from sdcupgrade.updates.channel import LATEST, UUID, channel_of, resolve
 from sdcupgrade.updates.digests import check_in_place

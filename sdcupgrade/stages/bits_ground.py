@@ -10,7 +10,7 @@ from sdcupgrade.bits.rules import DIR, FILE, LINK
 from sdcupgrade.dc.bootkey import BootKey
 from sdcupgrade.dc.zones import newest_running
 from sdcupgrade.errors import SdcupgradeError
-from sdcupgrade.run.swap import KEY_NOTE
+from sdcupgrade.run.bits_state import KEY_NOTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sdcupgrade.bits.changes import KEY, plan, wanted
 from sdcupgrade.errors import CommandFailed, NoInput
-from sdcupgrade.run import swap
+from sdcupgrade.run import bits_state
 from sdcupgrade.run.journal import Journal
 from sdcupgrade.run.lock import holder_now
 from sdcupgrade.stages.bits import GO_ON, difference, strangers_of
@@ -123,7 +123,7 @@ def verify(site: Site) -> Verified:
 def status(site: Site) -> Status:
     """How things stand; takes no lock and leaves the key alone."""
     files = site.doors.files
-    installed, previous = swap.read_installed(files), swap.read_previous(files)
+    installed, previous = bits_state.read_installed(files), bits_state.read_previous(files)
     drift: tuple[Drift, ...] = ()
     strangers: tuple[str, ...] = ()
     if installed is not None:
@@ -138,7 +138,7 @@ def status(site: Site) -> Status:
 
 
 def _installed(site: Site) -> Installed:
-    installed = swap.read_installed(site.doors.files)
+    installed = bits_state.read_installed(site.doors.files)
     if installed is None:
         raise NoInput("no gzbits are installed here", "install them: sdcupgrade gzbits apply")
     return installed
@@ -163,7 +163,7 @@ def _problem(change: Change) -> str:
 
 def _cut_off(site: Site) -> str:
     """The command that left its work half done, and what to type."""
-    entry = swap.last(Journal(site.doors.files, swap.JOURNAL, site.doors.clock))
+    entry = bits_state.last(Journal(site.doors.files, bits_state.JOURNAL, site.doors.clock))
     if entry is None:
         return ""
     how = "nothing was changed" if entry.event == "begin" else GO_ON

@@ -527,3 +527,12 @@ def test_what_is_signed_otherwise_or_not_at_all_is_refused(site: Site, monkeypat
     refused(site.run(f"gzbits apply --headnode-only --yes --source images {TRUST}"), 79, "signed is")
     refused(site.run(f"gzbits apply old.tgz --headnode-only --yes --require-signed {TRUST}"), 78, "old.tgz is unsigned")
     assert differences(before, snapshot(site)) == []
+
+
+def test_folders_that_only_the_new_ones_have_leave_the_key_again(old: Site) -> None:
+    before = snapshot(old)
+    with_tree(old, {**OLD, "scripts/more/deep/one.sh": File("one\n"), "scripts/more/two.sh": File("two\n")})
+    old.run("gzbits apply --headnode-only other.tgz --yes").ok()
+    assert (old.gz / ".mockdc/key/scripts/more/deep/one.sh").exists()
+    old.run("gzbits rollback --headnode-only --yes").ok()
+    assert differences(before, snapshot(old)) == []

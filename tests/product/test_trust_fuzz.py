@@ -10,22 +10,28 @@ import gzip
 import io
 import json
 import os
+import pathlib
 import random
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import pytest
+from product_fakes import files_in
+from test_trust_ed25519 import signature, times_base
 from test_trust_keys import P256, RSA_KEY, SPKI, TEXT, ed_key, integer, pem, signed, tlv
 
 from sdcupgrade import jsonvalue
-from sdcupgrade.errors import BadAnswer, Corrupt, Untrusted
+from sdcupgrade.errors import BadAnswer, Corrupt, StorageError, Unreachable, Untrusted
 from sdcupgrade.trust import canonical, der, ecdsa, metadata, rsa
 from sdcupgrade.trust.client import Trusted
 from sdcupgrade.trust.delegations import Targets, matches
 from sdcupgrade.trust.keys import Authority, Key
 from sdcupgrade.updates.trust_archive import read_archive
+from sdcupgrade.updates.trusted import TrustedUpdates, TrustStore
 
 CASES = 400 * int(os.environ.get("FUZZ", "1"))
 
@@ -63,6 +69,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "delegations": {"keys": {"a": KEY}, "succinct_roles": {**ROLE, "bit_length": 4, "name_prefix": "bin"}},
     },
 }
+NONCE = times_base(3)
+SIGNED = ("targets", "one", "two")
 ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 33, 10**17, 10**18, 10**400, 1.5, 1e300, "", "a", "\0", "\ud800", "é\n\x1b[2J",
     "\xb2", "1.0", "2.0", "9999-12-31T23:59:59Z", "0000-00-00T00:00:00Z", "2040-02-30T00:00:60Z", "root", "Targets",
@@ -148,6 +156,36 @@ def use(targets: Targets) -> None:
                 role.check({"a": "00" * 64, "b": "3006020101020101"}, TEXT, "x.json")
 
 
+@cache
+def enclosed(text: str) -> bytes:
+    """Metadata of that body, signed with the one key that speaks for all roles."""
+    body = json.loads(text)
+    try:
+        sig = signature(5, NONCE, 3, canonical.encode(body, "x")).hex()
+    except Untrusted:
+        sig = ""
+    return json.dumps({"signatures": [{"keyid": "a", "sig": sig}], "signed": body}).encode()
+
+
+def hostile(dice: random.Random) -> dict[str, bytes]:
+    """A repository whose keepers sign something odd in one role or two, all else being right."""
+    key, role = {**KEY, "keyval": {"public": ed_key(5).public}}, {"keyids": ["a"], "threshold": 1}
+    keys, bins = {"keys": {"a": key}}, {**role, "bit_length": 4, "name_prefix": "bin"}
+    listed = [{**role, "name": name, "terminating": False, "paths": ["*", "*/*"]} for name in ("one", "two")]
+    bodies: dict[str, dict[str, Any]] = {
+        "1.root": {**BODIES["root"], **keys, "roles": dict.fromkeys(metadata.TOP_LEVEL, role), "version": 1},
+        "timestamp": {**HEAD, "_type": "timestamp", "meta": {"snapshot.json": {"version": 3}}},
+        "3.snapshot": {**HEAD, "_type": "snapshot", "meta": {f"{name}.json": {"version": 3} for name in SIGNED}},
+        "3.targets": {**BODIES["targets"], "delegations": {**keys, "roles": listed}},
+        "3.one": BODIES["targets"],
+        "3.two": {**BODIES["bins"], "delegations": {**keys, "succinct_roles": bins}},
+    }
+    for name in dice.sample([*bodies][1:], dice.randint(1, 2)):
+        bodies[name] = twisted(bodies[name], dice)
+    bodies["2.root"] = twisted({**bodies["1.root"], "version": 2}, dice)
+    return {f"{name}.json": enclosed(json.dumps(body, sort_keys=True)) for name, body in bodies.items()}
+
+
 def attempts(seed: int) -> list[random.Random]:
     return [random.Random(f"{seed}/{number}") for number in range(CASES)]
 
@@ -166,6 +204,29 @@ def test_metadata_of_other_bytes(name: str) -> None:
     for dice in attempts(2):
         with suppress(Corrupt):
             read_all(damaged(whole, dice))
+
+
+def test_repositories_whose_keepers_mean_harm(tmp_path: pathlib.Path) -> None:
+    ends: Counter[str] = Counter()
+    for number, dice in enumerate(attempts(9)[: CASES // 4]):
+        served = hostile(dice)
+        if dice.randrange(4):
+            del served["2.root.json"]
+        store = TrustStore(files_in(tmp_path), f"/trust{number}")
+        store.begin(served["1.root.json"])
+        try:
+            updates = TrustedUpdates(lambda name, limit, served=served: served.get(name), store, 1.7e9)
+            updates.refresh()
+            ends["believed"] += 1
+            for path in ("a/x", "b", "", "../x", "\udcff", "a/b/c"):
+                with suppress(Untrusted, Corrupt, Unreachable, StorageError):
+                    found = updates.find(path)
+                    if found is not None:
+                        updates.file_of(found)
+        except (Untrusted, Corrupt, Unreachable, StorageError) as error:
+            ends[type(error).__name__] += 1
+            assert len(error.message) < 10_000
+    assert min(ends["Untrusted"], ends["believed"]) > CASES // 40
 
 
 def test_what_is_read_strictly_is_written_in_a_form_that_says_the_same() -> None:

@@ -93,9 +93,9 @@ def test_only_keys_of_the_role_count() -> None:
 
 
 def test_the_delegator_is_named() -> None:
-    one = Authority(("targets", "parent", "role"), {}, ("a",), 1)
-    with pytest.raises(Untrusted, match="that parent asks of role"):
-        one.check({}, TEXT, "role.json")
+    for chain, by in ((("role",), "root"), (("targets", "role"), "targets"), (("targets", "parent", "role"), "parent")):
+        with pytest.raises(Untrusted, match=f"that {by} asks of role"):
+            Authority(chain, {}, ("a",), 1).check({}, TEXT, "role.json")
 
 
 @pytest.mark.parametrize("bad", ["", "zz", "a", "\xff\xff", "00" * 64, "00" * 63, " " * 128])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -247,6 +248,21 @@ def test_metadata_is_in_force_until_it_expires(repo: Repository, client: Client)
     repo.publish("timestamp")
     client.refresh(NOW - 1)
     assert client.version("timestamp") == 2
+
+
+@pytest.mark.parametrize("zone", ["AAA+12", "AAA-12"])
+def test_the_zone_of_the_machine_does_not_matter(
+    repo: Repository, client: Client, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    repo.timestamp.expires = day(0)
+    repo.publish("timestamp")
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", zone)
+        time.tzset()
+        client.refresh(NOW - 1)
+        with pytest.raises(Untrusted, match="expired"):
+            client.refresh(NOW)
+    time.tzset()
 
 
 def test_a_timestamp_that_stays_the_same_is_frozen(client: Client) -> None:

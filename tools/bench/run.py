@@ -18,6 +18,7 @@ from bench import (  # noqa: E402  (the path comes first)
     bundle,
     download,
     fanout,
+    gzbits,
     lists,
     planning,
     selfupdate,
@@ -29,7 +30,8 @@ from bench.measure import Broken, Figure  # noqa: E402
 
 BENCHES = {"start": start.figures, "lists": lists.figures, "planning": planning.figures, "upgrade": upgrade.figures,
            "download": download.figures, "bundle": bundle.figures, "trust": trust.figures,
-           "selfupdate": selfupdate.figures, "fanout": fanout.figures}  # fmt: skip
+           "selfupdate": selfupdate.figures, "fanout": fanout.figures,
+           "gzbits": gzbits.figures}  # fmt: skip
 
 
 def line(figure: Figure) -> str:
