@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from gznodes_site import ONE, TWO, UP, Nodes, fates, few, of_up, shown
+from gznodes_site import ONE, TWO, UP, Nodes, fates, few, manifest_of, of_up, shown, tarball
 from mockdc.commands import remote
 from mockdc.faces.crash import Crash, crashing
 
@@ -300,7 +300,7 @@ def test_a_package_that_is_gone_is_missed_before_any_node_is_asked(nodes: Nodes)
 
 
 def test_another_tarball_than_the_one_that_was_looked_at(nodes: Nodes) -> None:
-    from gznodes_site import manifest_of, options, tarball
+    from gznodes_site import options
 
     from sdcupgrade.stages.gznodes import apply_nodes
 
@@ -334,5 +334,46 @@ def test_cut_off_anywhere_catch_up_ends_it(nodes: Nodes, mode: str) -> None:
         files = (ONE, TWO)[(tried - 1) % 2]
         assert set(of_up(nodes.apply(files))) <= {"done", "already"}, number
         assert all(nodes.tree(name) == shown(files) for name in UP), number
-        number += 9
+        number += 15
     assert tried > 1
+
+
+def test_the_commands_go_to_the_nodes_and_end_as_documented(nodes: Nodes) -> None:
+    tarball(manifest_of(ONE), ONE, nodes.box.ops / "gzbits.tgz")
+    nodes.power("moon-03", "down")
+    spoil(nodes, "moon-01")
+    failed = nodes.box.run("gzbits apply gzbits.tgz --yes --waves 100%")
+    assert failed.status == 5, failed.err
+    assert "gzbits not applied on moon-01" in failed.err and "gzbits apply --catch-up" in failed.err
+    assert "Compute nodes, applied: 1 done, 1 down, 2 skipped, 1 failed of 5 nodes." in failed.out
+    assert (nodes.box.gz / "opt/smartdc/bin/sdc-new").exists() is False
+    assert (nodes.box.gz / "opt/smartdc/lib/hn-only.js").exists()
+
+    nodes.power("moon-03", "up")
+    (nodes.root("moon-01") / "opt/smartdc/bin/sdc-x/mine").rmdir()
+    (nodes.root("moon-01") / "opt/smartdc/bin/sdc-x").rmdir()
+    nodes.box.run("gzbits apply --catch-up --max-fail 5%").ok()
+    assert all(nodes.tree(name) == shown(ONE) for name in UP)
+    nodes.box.run("gzbits verify").ok()
+    (nodes.root("moon-01") / "opt/smartdc/bin/sdc-x").write_text("edited\n")
+    assert nodes.box.run("gzbits verify").status == 4
+    nodes.box.run("gzbits rollback --yes").ok()
+    assert not any(nodes.tree(name) for name in UP)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("--waves 1,x", 65, "--waves 'x': expected numbers of nodes"),
+        ("--waves 0", 65, "a wave of no nodes"),
+        ("--max-fail 200%", 65, "--max-fail '200%'"),
+        ("--at-once 0", 2, "--at-once 0: give a number from 1 to 500"),
+        ("--node-timeout 1", 2, "--node-timeout 1: give seconds"),
+        ("--catch-up", 66, "no gzbits were published for compute nodes yet"),
+    ],
+)
+def test_options_that_make_no_sense_change_nothing(nodes: Nodes, words: str, status: int, said: str) -> None:
+    tarball(manifest_of(ONE), ONE, nodes.box.ops / "gzbits.tgz")
+    ran = nodes.box.run(f"gzbits apply gzbits.tgz --yes {words}")
+    assert (ran.status, said in ran.err) == (status, True), ran.err
+    assert not (nodes.box.gz / "opt/smartdc/lib/hn-only.js").exists()

@@ -275,7 +275,7 @@ def paths_whole(node: Node) -> bool:
     )
 
 
-EVERY = int(os.environ.get("CRASH_EVERY", "15"))
+EVERY = int(os.environ.get("CRASH_EVERY", "29"))
 """Each so many-th call is tried."""
 
 
