@@ -34,6 +34,9 @@ go_back() {
     echo "sdcupgrade: $new $1, and there is no way back to $old: see who may write to $custom" >&2
     exit 73
 }
+tell() {
+    if [ -n "$child" ]; then kill -"$1" "$child" 2>/dev/null; else early=$1; fi
+}
 first_command() {
     if cut_off; then
         go_back "was cut off in its first command"
@@ -42,18 +45,23 @@ first_command() {
     fi
     echo "$$ $new" >>"$trial.begun"
     if (exec 3<&0) 2>/dev/null; then exec 3<&0; else exec 3</dev/null; fi # what runs beside a shell has no input
-    SDCUPGRADE_TRIAL=$trial "$python" -I -S -c "$boot" "$self" "$@" <&3 3<&- &
-    child=$! told='' ended=''
-    trap 'told=1 caught=1; kill -TERM "$child" 2>/dev/null' TERM
-    trap 'told=1 caught=1; kill -HUP "$child" 2>/dev/null' HUP
+    child='' told='' ended='' early=''
+    trap 'told=1 caught=1; tell TERM' TERM
+    trap 'told=1 caught=1; tell HUP' HUP
     # a terminal tells the child by itself; told twice it would leave behind the program that it waits for
-    trap 'caught=1; [ -t 0 ] || [ -t 1 ] || [ -t 2 ] || kill -INT "$child" 2>/dev/null' INT
+    if [ -t 0 ] || [ -t 1 ] || [ -t 2 ]; then trap '' INT; else trap 'caught=1; tell INT' INT; fi
+    SDCUPGRADE_TRIAL=$trial "$python" -I -S -c "$boot" "$self" "$@" <&3 3<&- &
+    child=$!
+    [ -z "$early" ] || tell "$early"
     caught=1
     while [ -n "$caught" ]; do
         caught=''
         wait "$child"
         last=$?
-        [ "$last" = 127 ] && [ -n "$ended" ] || ended=$last
+        case $last in
+        127 | -1) : "${ended:=$last}" ;; # ended while it was being told; bash says -1
+        *) ended=$last ;;
+        esac
     done
     on_trial || exit "$ended"
     if [ -n "$told" ]; then

@@ -3,8 +3,9 @@
 Holds a small key ceremony and builds the one file twice: an older version, which is dropped onto a datacenter in a box
 and installs itself, and this one, which is signed and published there. The old one then runs the customer's own spec,
 and updates itself first. Everything else follows as an operator would type it, each command a process of its own over
-real commands and HTTP: every service that needs no special procedure, and one of them rolled back. Then once more at a
-site without network: one bundle, made elsewhere, and no updates server. Everything happens below a temporary folder;
+real commands and HTTP: every service that needs no special procedure, and one of them rolled back; the bits of the
+global zones of nine servers, one of which is down and caught up with, and back; and a site without network, which gets
+one bundle, made elsewhere, and no updates server. Everything happens below a temporary folder;
 nothing is installed. Ended early (Ctrl-C, SIGTERM, SIGHUP) it takes the boxes down and removes the folder, too.
 """
 
@@ -33,6 +34,8 @@ CUSTOMERS_SPEC = {"imgapi": "4803c1cd-5882-9c48-bc2a-fc81c1429a89", "adminui": "
 ROLLED_BACK = "vmapi"
 AIR_GAPPED_SPEC = {"imgapi": "latest", "vmapi": "latest", "adminui": "latest"}
 OLDER = "0.0.9"
+BITS = ("1.0.0", "1.1.0")
+DOWN = "moon-03"
 OLD_STAMP, NEW_STAMP = "20260101T000000Z", "20261101T000000Z"
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 PATIENCE_S = 5.0
@@ -166,11 +169,24 @@ class Releases:
         words = ["build/pyz.py", "-o", str(target), "--stamp", stamp, "--pythons", minor, "--root", str(root)]
         quietly([sys.executable, *words], cwd=source)
 
-    def publish(self, url: str) -> None:
-        """Sign the new version, and bring it with the metadata to the updates server."""
+    def gzbits(self) -> None:
+        """Two tarballs of our own bits, with their image manifests; the second has one tool more, and two changed."""
+        tree = self.folder / "gzbits"
+        shutil.copytree(ROOT / "gzbits", tree)
+        for version, stamp in zip(BITS, (OLD_STAMP, NEW_STAMP)):
+            words = ["build/gzbits.py", str(tree), "-o", str(self.folder), "--version", version]
+            words += ["--stamp", f"demo-{stamp}-g1111111"]
+            print(quietly([sys.executable, *words], cwd=ROOT), end="", flush=True)
+            shutil.copy(tree / "tools/bin/sdc-gz-verify", tree / "tools/bin/sdc-gz-check")
+            for name in ("default/user-script.common", "tools/bin/sdc-gz-verify"):
+                with (tree / name).open("a", encoding="utf-8") as script:
+                    script.write("# changed for the demonstration\n")
+
+    def publish(self, url: str, file: str = "sdcupgrade") -> None:
+        """Sign a file, and bring it with the metadata to the updates server."""
         keys = ["--metadata", "metadata", "--keys", "offline", "--keys", "online"]
-        self.release("sign", *keys, "sdcupgrade")
-        self.release("publish", "--url", url, "--channel", "dev", "--metadata", "metadata", "sdcupgrade")
+        self.release("sign", *keys, file)
+        self.release("publish", "--url", url, "--channel", "dev", "--metadata", "metadata", file)
 
     def release(self, *words: str) -> None:
         """A command of the tools for releases, shown."""
@@ -193,6 +209,7 @@ def session(folder: pathlib.Path, speed: str) -> None:
     releases.folder.mkdir()
     releases.make()
     connected(folder, speed, releases)
+    global_zones(folder, speed, releases)
     without_network(folder, speed, releases)
 
 
@@ -214,6 +231,27 @@ def connected(folder: pathlib.Path, speed: str, releases: Releases) -> None:
         desk.type(f"sdcupgrade rollback everything {ROLLED_BACK} --yes --pause never")
         desk.type("sdcupgrade status everything")
         desk.type("sdcupgrade instances")
+
+
+def global_zones(folder: pathlib.Path, speed: str, releases: Releases) -> None:
+    """A site with compute nodes: the bits of the global zones, with one node down, and back."""
+    tell("A datacenter of nine servers; the bits of its global zones are signed and published.")
+    with datacenter(folder / "nodes", speed, "dc") as desk:
+        releases.gzbits()
+        shutil.copy(releases.new, desk.box / "var/tmp/sdcupgrade")
+        desk.type(f"sh {desk.box}/var/tmp/sdcupgrade install")
+        releases.publish(desk.env["SDCUPGRADE_UPDATES_URL"], f"gzbits-{BITS[0]}.tgz")
+        desk.type("sdcupgrade gzbits apply latest --yes")
+        tell(f"Newer bits; {DOWN} is down meanwhile.")
+        releases.publish(desk.env["SDCUPGRADE_UPDATES_URL"], f"gzbits-{BITS[1]}.tgz")
+        mockdc("fault", "--root", str(desk.box), f"server={DOWN} down")
+        desk.type("sdcupgrade gzbits diff latest")
+        desk.type("sdcupgrade gzbits apply latest --yes")
+        mockdc("fault", "--root", str(desk.box), f"server={DOWN} up")
+        desk.type("sdcupgrade gzbits apply --catch-up")
+        desk.type("sdcupgrade gzbits verify")
+        desk.type("sdcupgrade gzbits rollback --yes")
+        desk.type("sdcupgrade gzbits verify")
 
 
 def without_network(folder: pathlib.Path, speed: str, releases: Releases) -> None:
@@ -242,13 +280,13 @@ def outside(environment: dict[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def datacenter(folder: pathlib.Path, speed: str) -> Iterator[Desk]:
+def datacenter(folder: pathlib.Path, speed: str, scenario: str = "coal") -> Iterator[Desk]:
     """A new datacenter in a box, and an operator's desk at its headnode; taken down at the end."""
     box = folder / "headnode"
     (folder / "operator").mkdir(parents=True)
-    print(f"$ tools/mockdc/mockdc up --root {box} --scenario coal --speed {speed}", flush=True)
+    print(f"$ tools/mockdc/mockdc up --root {box} --scenario {scenario} --speed {speed}", flush=True)
     try:
-        up = json.loads(mockdc("up", "--root", str(box), "--scenario", "coal", "--speed", speed))
+        up = json.loads(mockdc("up", "--root", str(box), "--scenario", scenario, "--speed", speed))
         yield Desk(folder / "operator", box, {**os.environ, **up["env"]})
     finally:
         put_away(box)

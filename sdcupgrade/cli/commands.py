@@ -32,7 +32,7 @@ class Command:
 
 
 COMMANDS = (
-    Command("run", "the whole upgrade: self-update, prepare, download, upgrade", "sdcupgrade.cli.whole"),
+    Command("run", "the whole upgrade: self-update, gzbits, prepare, download, upgrade", "sdcupgrade.cli.whole"),
     Command("prepare", "make the plan of an upgrade from a spec, and show it", "sdcupgrade.cli.pipeline"),
     Command("download", "bring every image of the plan into the datacenter", "sdcupgrade.cli.pipeline"),
     Command("upgrade", "carry the plan out, service by service", "sdcupgrade.cli.pipeline"),
@@ -53,6 +53,12 @@ COMMANDS = (
     Command("install", "put this file where installed versions live", "sdcupgrade.cli.own"),
     Command("self-update", "go to another version of sdcupgrade, or back", "sdcupgrade.cli.own"),
     Command("selftest", "whether this file works here", "sdcupgrade.cli.own", anywhere=True),
+    Command("gzbits status", "tell which bits of the global zone are installed", "sdcupgrade.cli.bits"),
+    Command("gzbits diff", "show what a gzbits tarball would change", "sdcupgrade.cli.bits"),
+    Command("gzbits apply", "put a gzbits tarball in place on this headnode", "sdcupgrade.cli.bits"),
+    Command("gzbits rollback", "put back what the last gzbits apply found", "sdcupgrade.cli.bits"),
+    Command("gzbits resume", "go on with a gzbits command that was cut off", "sdcupgrade.cli.bits"),
+    Command("gzbits verify", "compare the global zone with the installed gzbits", "sdcupgrade.cli.bits"),
     Command("version", "tell which sdcupgrade this is; -j: where it runs from", "sdcupgrade.cli.look", anywhere=True),
 )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 
 from sdcupgrade.cli import pipeline
-from sdcupgrade.stages.whole import Next, newest, next_stage
+from sdcupgrade.cli.bits_nodes import node_arguments
+from sdcupgrade.stages.whole import Next, bits_of, newest, next_stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,16 +21,18 @@ def run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-p", "--parallel", type=int, default=4, metavar="N", help="images to download at a time (4)")
     pipeline.go_arguments(parser)
     pipeline.upgrade_choices(parser)
+    parser.add_argument("--headnode-only", action="store_true", help="gzbits: leave the compute nodes alone")
+    node_arguments(parser)
     parser.add_argument("--no-self-update", action="store_true", help="stay with this version of sdcupgrade")
 
 
 def run(session: Session, options: Namespace) -> int:
-    """Self-update, then prepare, download and upgrade; or resume where a run before left off."""
+    """Self-update, gzbits, prepare, download and upgrade; or resume where a run before left off."""
     options.spec = options.spec or own_spec(session)
     step = next_stage(session.site, options.spec, options.fresh)
-    if step is Next.PREPARE and not options.no_self_update:
-        newest(session.site, options.channel)
     named = Namespace(**vars(options), name=options.spec)
+    if step is Next.PREPARE and not first(session, named):
+        return 0
     if step is Next.RESUME:
         return pipeline.resume(session, named)
     if step is Next.PREPARE:
@@ -37,6 +40,19 @@ def run(session: Session, options: Namespace) -> int:
     if step is not Next.UPGRADE:
         pipeline.download(session, named)
     return pipeline.upgrade(session, named)
+
+
+def first(session: Session, options: Namespace) -> bool:
+    """What comes before any service: the newest sdcupgrade, then the bits of the global zones; whether there are
+    services, too. Asked before the first: a spec that is wrong changes nothing."""
+    bits, more = bits_of(session.site, options.spec)
+    if not options.no_self_update:
+        newest(session.site, options.channel)
+    if bits:
+        from sdcupgrade.cli.bits import gzbits_apply
+
+        gzbits_apply(session, Namespace(**vars(options), what=bits, catch_up=False))
+    return more
 
 
 def own_spec(session: Session) -> str:

@@ -46,6 +46,11 @@ if TYPE_CHECKING:
             """Run a program there and keep its output as the file *into* here. Raises CommandFailed when it fails."""
 
 
+
+class NotDiscovered(Unreachable):
+    """A server that was named did not answer sdc-oneachnode; nothing was run on any."""
+
+
 DISCOVERY_S = 30.0
 """What sdc-oneachnode may need beside the command: it waits for the server to answer first."""
 
@@ -199,7 +204,7 @@ def _oneachnode(uuids: Collection[str], timeout_s: float) -> tuple[str, ...]:
 def run_on(doors: Doors, uuids: Collection[str], line: str, timeout_s: float) -> dict[str, Union[Completed, str]]:
     """Run one shell line on several servers at once; by server uuid what it said there, or why it could not be run.
 
-    Raises Unreachable when nothing could be asked at all.
+    Raises NotDiscovered when one of them is not there, Unreachable when nothing could be asked at all.
     """
     argv = (*_oneachnode(uuids, timeout_s), "-J", line)
     try:
@@ -208,7 +213,8 @@ def run_on(doors: Doors, uuids: Collection[str], line: str, timeout_s: float) ->
         raise Unreachable(why.message, RESCUE) from why
     if done.status not in (0, TRANSPORT_FAILED):
         said = one_line(done.stderr) or one_line(done.stdout) or f"it {done.ending}"
-        raise Unreachable(f"sdc-oneachnode: {said.removeprefix('sdc-oneachnode: ')}", RESCUE)
+        error = NotDiscovered if done.status == NOT_DISCOVERED else Unreachable
+        raise error(f"sdc-oneachnode: {said.removeprefix('sdc-oneachnode: ')}", RESCUE)
     answers: dict[str, Union[Completed, str]] = {}
     for text in done.stdout.splitlines():
         if text.strip():

@@ -79,6 +79,16 @@ def core_zones(node: Node, admin_uuid: str) -> tuple[Zone, ...]:
     return tuple(Zone.read(record) for record in records(loads(done.stdout or "[]", where), where))
 
 
+def newest_running(node: Node, admin_uuid: str, role: str) -> Optional[str]:
+    """The core zone of that role on *node* that runs, made last (as wrap.sh looks for the sdc zone, reference 1.4)."""
+    query = (f"owner_uuid={admin_uuid}", f"tags.smartdc_role={role}", "state=running")
+    done = _done(node, node.run(("vmadm", "lookup", "-j", "-o", "uuid,create_timestamp", *query), timeout_s=120.0))
+    where = f"vmadm lookup on {node.name}"
+    found = records(loads(done.stdout or "[]", where), where)
+    newest = max(found, key=lambda record: record.text_or("create_timestamp", "") or "", default=None)
+    return None if newest is None else newest.text("uuid")
+
+
 def get(node: Node, vm: str) -> Zone:
     """The zone now. Raises CommandFailed when there is none, BadAnswer when vmadm prints garbage."""
     done = _done(node, node.run(("vmadm", "get", vm)))

@@ -13,6 +13,8 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from sdcupgrade.doors.explained import explained
+from sdcupgrade.doors.tree import RootedTree
 from sdcupgrade.errors import NoInput, StorageError
 
 TYPE_CHECKING = False
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import BinaryIO, Literal, Optional, Protocol
 
-    class Files(Protocol):
+    from sdcupgrade.doors.tree import Tree
+
+    class Files(Tree, Protocol):
         """Files below the root."""
 
         def real(self, path: str) -> str:
@@ -122,7 +126,7 @@ class Target:
     keep: bool = True
 
 
-class RootedFiles:
+class RootedFiles(RootedTree):
     """The real files below *root* (``/`` on a headnode). *fsync* False is for tests.
 
     A path that does not begin with ``/`` is the operator's own, relative to the current folder and not below the root;
@@ -147,11 +151,11 @@ class RootedFiles:
         return os.path.isdir(self.real(path))
 
     def size(self, path: str) -> int:
-        with _explained("read", path):
+        with explained("read", path):
             return os.stat(self.real(path)).st_size
 
     def mtime(self, path: str) -> float:
-        with _explained("read", path):
+        with explained("read", path):
             return os.stat(self.real(path)).st_mtime
 
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
@@ -175,7 +179,7 @@ class RootedFiles:
         real = self.real(path)
         beginning = f"{os.path.dirname(real) or '.'}/.{os.path.basename(real)}."
         temporary = f"{beginning}{os.getpid()}.{os.urandom(4).hex()}"
-        with _explained("written", path):
+        with explained("written", path):
             _forget_half_made(beginning)
             target = Target(_open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b"))
             try:
@@ -193,7 +197,7 @@ class RootedFiles:
     def append(self, path: str, line: bytes) -> None:
         new = not self.exists(path)
         self.mkdir(os.path.dirname(path))
-        with _explained("written", path):
+        with explained("written", path):
             descriptor = os.open(self.real(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 _append_whole(descriptor, line)
@@ -205,7 +209,7 @@ class RootedFiles:
 
     def listdir(self, path: str) -> list[str]:
         try:
-            with _explained("read", path):
+            with explained("read", path):
                 return sorted(os.listdir(self.real(path)))
         except NoInput:
             return []
@@ -214,7 +218,7 @@ class RootedFiles:
         real = self.real(path) or "."
         if os.path.isdir(real):
             return
-        with _explained("made", path):
+        with explained("made", path):
             parent = os.path.dirname(real.rstrip("/"))
             if parent and not os.path.isdir(parent):
                 self.mkdir(parent, mode)
@@ -227,16 +231,16 @@ class RootedFiles:
 
     def rename(self, old: str, new: str) -> None:
         self.mkdir(os.path.dirname(new))
-        with _explained("renamed", old):
+        with explained("renamed", old):
             os.rename(self.real(old), self.real(new))
             self._sync_folder(self.real(new))
 
     def remove(self, path: str) -> None:
-        with _explained("removed", path):
+        with explained("removed", path):
             _unlink(self.real(path))
 
     def chmod(self, path: str, mode: int) -> None:
-        with _explained("made executable", path), _open(self.real(path), os.O_RDONLY, "rb") as file:
+        with explained("made executable", path), _open(self.real(path), os.O_RDONLY, "rb") as file:
             os.fchmod(file.fileno(), mode)
             self._sync(file.fileno())
 
@@ -249,7 +253,7 @@ class RootedFiles:
     def link(self, path: str, target: str) -> None:
         real = self.real(path)
         beside = f"{os.path.dirname(real)}/.{os.path.basename(real)}.{os.getpid()}"
-        with _explained("written", path):
+        with explained("written", path):
             _unlink(beside)
             try:
                 os.symlink(target, beside)
@@ -264,10 +268,10 @@ class RootedFiles:
     def in_use(self, path: str) -> bool:
         if not self.exists(path):
             return False
-        with _explained("read", path):
+        with explained("read", path):
             try:
                 descriptor = os.open(self.real(path), os.O_RDWR)  # where only a writer may lock others out
-            except PermissionError:
+            except OSError:  # read-only, or not ours
                 descriptor = os.open(self.real(path), os.O_RDONLY)
             try:
                 return not _flock(descriptor, fcntl.LOCK_EX, 1)
@@ -279,7 +283,7 @@ class RootedFiles:
             os.rmdir(self.real(path))
 
     def truncate(self, path: str, size: int) -> None:
-        with _explained("written", path), _open(self.real(path), os.O_RDWR, "r+b") as file:
+        with explained("written", path), _open(self.real(path), os.O_RDWR, "r+b") as file:
             file.truncate(size)
             self._sync(file.fileno())
 
@@ -287,7 +291,7 @@ class RootedFiles:
     def open_append(self, path: str, sync: bool = True) -> Iterator[BinaryIO]:
         self.mkdir(os.path.dirname(path))
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        with _explained("written", path), _open(self.real(path), flags, "ab") as file:
+        with explained("written", path), _open(self.real(path), flags, "ab") as file:
             yield file
             file.flush()
             if sync:
@@ -295,11 +299,11 @@ class RootedFiles:
 
     @contextmanager
     def open_read(self, path: str) -> Iterator[BinaryIO]:
-        with _explained("read", path), _open(self.real(path), os.O_RDONLY, "rb") as file:
+        with explained("read", path), _open(self.real(path), os.O_RDONLY, "rb") as file:
             yield file
 
     def free(self, path: str) -> int:
-        with _explained("read", path):
+        with explained("read", path):
             found = os.statvfs(self._nearest(path))
         return found.f_bavail * found.f_frsize
 
@@ -321,7 +325,7 @@ class RootedFiles:
 
     def lock(self, path: str, holder: str) -> Optional[FlockLock]:
         self.mkdir(os.path.dirname(path))
-        with _explained("locked", path):
+        with explained("locked", path):
             descriptor = os.open(self.real(path), os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 if not _flock(descriptor, fcntl.LOCK_EX, TRIES):
@@ -339,7 +343,7 @@ class RootedFiles:
     def locked(self, path: str) -> bool:
         if not self.exists(path):
             return False
-        with _explained("read", path):
+        with explained("read", path):
             descriptor = os.open(self.real(path), os.O_RDONLY)
             try:
                 return not _flock(descriptor, fcntl.LOCK_SH, 1)
@@ -418,27 +422,3 @@ def _append_whole(descriptor: int, line: bytes) -> None:
     except OSError:
         os.ftruncate(descriptor, before)
         raise
-
-
-ADVICE = {
-    errno.ENOSPC: "free space on that file system, then type the same command again",
-    errno.EDQUOT: "raise the quota or free space there, then type the same command again",
-    errno.EROFS: "that file system is read-only: see `zfs get readonly` and `fmadm faulty`",
-    errno.EACCES: "run as root, or see who owns that path",
-    errno.EPERM: "run as root, or see who owns that path",
-    errno.ENOTDIR: "a part of that path is a file: move it away",
-}
-
-
-@contextmanager
-def _explained(act: str, path: str) -> Iterator[None]:
-    """Turn OSError into an error that names the path, the reason and what to do."""
-    try:
-        yield
-    except FileNotFoundError as why:
-        if act == "read":
-            raise NoInput(f"{path}: there is no such file") from why
-        raise StorageError(f"{path}: cannot be {act}: there is no such file or folder") from why
-    except OSError as why:
-        reason = (why.strerror or str(why)).lower()
-        raise StorageError(f"{path}: cannot be {act}: {reason}", ADVICE.get(why.errno or 0, "")) from why

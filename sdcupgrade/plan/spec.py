@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 64 * 1024
 """Bytes; a spec naming every service has about 3,000."""
 
+GZBITS = "gzbits"
+"""The one word of a spec that is no service: which bits the global zones are to have."""
+
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSION = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _EXAMPLE = '{"imgapi": "4803c1cd-5882-9c48-bc2a-fc81c1429a89", "adminui": "latest"}'
@@ -49,10 +52,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Spec:
-    """A spec as written; *where* is the name of the file it came from."""
+    """A spec as written; *where* is the name of the file it came from. *gzbits* says which bits the global zone gets:
+    ``latest``, the uuid of an image, or the path of a tarball; empty when the spec does not speak of them."""
 
     targets: tuple[Target, ...]
     where: str
+    gzbits: str = ""
 
     def values(self) -> dict[str, str]:
         """What it says, by service."""
@@ -66,7 +71,32 @@ def parse_spec(text: Union[str, bytes], where: str) -> Spec:
         raise BadInput(f"{where}: a spec is a JSON object of services and images", f"such as {_EXAMPLE}")
     if not value:
         raise BadInput(f"{where}: names no service", f"write what to upgrade, such as {_EXAMPLE}")
-    return Spec(tuple(_target(service, wanted, where) for service, wanted in value.items()), where)
+    services = {service: wanted for service, wanted in value.items() if service != GZBITS}
+    targets = tuple(_target(service, wanted, where) for service, wanted in services.items())
+    return Spec(targets, where, _gzbits(value[GZBITS], where) if GZBITS in value else "")
+
+
+def _gzbits(wanted: Json, where: str) -> str:
+    """The word for the bits of the global zone; that of an image in lower case."""
+    hint = 'write "latest", the uuid of a gzbits image, or the path of a tarball, in double quotes'
+    if not isinstance(wanted, str) or not wanted.strip() or not wanted.isprintable():
+        raise BadInput(f"{where}: {GZBITS}: the value is no word for a tarball", hint)
+    if wanted == "latest" or "/" in wanted or wanted.endswith(".tgz"):
+        return wanted
+    if UUID.fullmatch(wanted.lower()):
+        return wanted.lower()
+    if _meant_uuid(wanted):
+        raise BadInput(f"{where}: {GZBITS}: {wanted!r} is not a uuid: {_uuid_fault(wanted)}", hint)
+    raise BadInput(f"{where}: {GZBITS}: {wanted!r} is neither latest nor uuid nor path", hint)
+
+
+def require_services(spec: Spec) -> None:
+    """Raises BadInput for a spec of nothing but gzbits, where services are to be planned."""
+    if not spec.targets:
+        raise BadInput(
+            f"{spec.where}: names no service, only {GZBITS}",
+            f"sdcupgrade gzbits apply brings those; or name services, such as {_EXAMPLE}",
+        )
 
 
 def _decode(text: Union[str, bytes], where: str) -> str:

@@ -194,7 +194,6 @@ AGENTS = frozenset(
 """What runs in the global zones of servers; SAPI lists most of these with type agent (reference 5.1)."""
 
 RESERVED = {
-    "gzbits": "the tools of the headnode's global zone",
     "gz-tools": "the tools of the headnode's global zone",
     "platform": "the platform image of servers",
     "sdcadm": "a tool of the headnode's global zone",

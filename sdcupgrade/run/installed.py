@@ -107,8 +107,8 @@ def come_through(files: Files, file: Optional[str]) -> None:
         return
     pair = read_pair(files, TRIAL)
     if pair is not None and files.resolved(pair.new) == file:
-        files.rename(TRIAL, GOOD)
         files.remove(BEGUN)
+        files.rename(TRIAL, GOOD)
 
 
 def end_trial(file: str) -> None:

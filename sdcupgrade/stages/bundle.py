@@ -12,7 +12,7 @@ from sdcupgrade import version
 from sdcupgrade.doors.clock import iso
 from sdcupgrade.errors import BadInput, Corrupt, NoInput
 from sdcupgrade.plan import stack
-from sdcupgrade.plan.spec import parse_spec
+from sdcupgrade.plan.spec import UUID, parse_spec
 from sdcupgrade.run.workdir import Named
 from sdcupgrade.stages.bundle_base import read_base
 from sdcupgrade.stages.bundle_fill import Filling, Wanted
@@ -90,7 +90,7 @@ def create(site: Site, text: str, choices: Choices) -> Created:
     base = read_base(files, choices.base)
     source = site.source()
     channel = channel_of(source, choices.channel or None, None)
-    chosen = _choose(source, spec, channel, choices.gzbits, base)
+    chosen = _choose(source, spec, channel, _bits(spec, choices.gzbits), base)
     carried = {image.uuid: image for image in (*chosen.images, *chosen.gzbits)}
     proof = vouched(site, source, channel, carried, program.program, f"{output}.parts/trust")
     filling = Filling(site, source, chosen, proof, f"{output}.parts")
@@ -147,7 +147,17 @@ def _program(files: Files, named: str) -> Part:
     return bundle.program if bundle else Part(placed(files, path), 0, files.size(placed(files, path)))
 
 
-def _choose(source: Source, spec: Spec, channel: str, gzbits: bool, base: Base) -> Chosen:
+def _bits(spec: Spec, asked: bool) -> str:
+    """The word for the gzbits that travel along. Raises BadInput for a path: a bundle carries images."""
+    if spec.gzbits and spec.gzbits != LATEST and not UUID.fullmatch(spec.gzbits):
+        raise BadInput(
+            f"{spec.where}: {GZBITS}: a bundle carries an image, not the file {spec.gzbits}; nothing was written",
+            'publish it, or put it into a folder with its manifest (--source FOLDER), and write "latest"',
+        )
+    return spec.gzbits or (LATEST if asked else "")
+
+
+def _choose(source: Source, spec: Spec, channel: str, gzbits: str, base: Base) -> Chosen:
     targets: dict[str, str] = {}
     images: dict[str, Image] = {}
     for target in spec.targets:
@@ -158,7 +168,7 @@ def _choose(source: Source, spec: Spec, channel: str, gzbits: bool, base: Base) 
         # the manifests of what the site has travel, too; but nobody need know an origin that it has
         for one in with_origins(source, image, lambda uuid: uuid in base.images and source.image(uuid) is None):
             images[one.uuid] = one
-    tools = (resolve(source, GZBITS, (GZBITS,), LATEST, channel),) if gzbits else ()
+    tools = (resolve(source, GZBITS, (GZBITS,), gzbits, channel),) if gzbits else ()
     missing = [*(image for image in images.values() if image.uuid not in base.images), *tools]
     return Chosen(targets, tuple(images.values()), tools, tuple(_wanted(image, channel) for image in missing))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdcupgrade.errors import Corrupt, Refused
-from sdcupgrade.jsonvalue import Record, loads
+from sdcupgrade.jsonvalue import Record, loads, pretty
+from sdcupgrade.plan.spec import GZBITS
 from sdcupgrade.run.workdir import PARENT
-from sdcupgrade.updates.bundle_index import REMEDY, SPEC
+from sdcupgrade.updates.bundle_index import REMEDY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def lay_out_spec(site: Site, bundle: Bundle) -> str:
     any time. Raises Refused when another spec of that name lies there."""
     files = site.doors.files
     path = f"{PARENT}/{bundle.index.name}.json"
-    spec = bundle.read(SPEC)
+    bits = {GZBITS: bundle.index.gzbits} if bundle.index.gzbits else {}
+    spec = pretty({**bundle.spec(), **bits}).encode()
     if files.exists(path) and files.read(path) != spec:
         raise Refused(
             f"{path} is there, and is not the spec of {bundle.path}; nothing was changed",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sdcupgrade.errors import Untrusted
+from sdcupgrade.errors import Corrupt, Untrusted
 from sdcupgrade.stages.signed import signed_digests
 
 TYPE_CHECKING = False
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from sdcupgrade.model import Image
     from sdcupgrade.stages.site import Site
+    from sdcupgrade.updates.believed import Believed
     from sdcupgrade.updates.bundle_index import Program
     from sdcupgrade.updates.source import Source
 
@@ -37,12 +39,10 @@ def vouched(
     try:
         believed = site.believed(source, channel, scratch)
         digests = signed_digests(site, source, channel, images, believed) if believed else {}
-        if believed is None or not digests:
-            found = Vouched()
-        else:
-            if believed.by_digest(NAME, program.sha256, program.size) is None:
-                site.warn(NAME, f"the program {program.version} that goes into the bundle is not signed")
-            found = Vouched(digests, believed.metadata())
+        own = believed is not None and _is_signed(believed, program)
+        if digests and not own:
+            site.warn(NAME, f"the program {program.version} that goes into the bundle is not signed")
+        found = Vouched(digests, believed.metadata()) if believed and (digests or own) else Vouched()
     finally:
         _empty(site, scratch)
     unsigned = [image for image in images.values() if image.uuid not in found.digests]
@@ -50,6 +50,13 @@ def vouched(
         names = ", ".join(f"{image.name} {image.version} ({image.uuid})" for image in unsigned)
         raise Untrusted(f"not signed: {names}", "leave --require-signed out, or use other images; nothing was written")
     return found
+
+
+def _is_signed(believed: Believed, program: Program) -> bool:
+    """Metadata that must not be believed has been told of by then."""
+    with suppress(Untrusted, Corrupt):
+        return believed.by_digest(NAME, program.sha256, program.size) is not None
+    return False
 
 
 def _empty(site: Site, folder: str) -> None:

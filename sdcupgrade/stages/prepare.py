@@ -13,7 +13,7 @@ from sdcupgrade.errors import NoInput, PlanMoved
 from sdcupgrade.jsonvalue import pretty
 from sdcupgrade.plan import document, planner, stack, summary
 from sdcupgrade.plan.cache import Cache, cache_json, parse_cache, resolve_from_cache, updated_cache
-from sdcupgrade.plan.spec import parse_spec
+from sdcupgrade.plan.spec import parse_spec, require_services
 from sdcupgrade.run.journal import opening
 from sdcupgrade.run.workdir import Named, WorkDir
 from sdcupgrade.stages.signed import signed_digests
@@ -55,7 +55,8 @@ def prepare(site: Site, text: str, choices: Choices) -> Prepared:
     files = site.doors.files
     named = Named.of(text)
     path = named.spec(files)
-    spec = _read_spec(site, path)
+    spec = read_spec(site, path)
+    require_services(spec)
     work = WorkDir(named.name)
     work.refuse_in_use(files, choices.fresh)
     names = [target.service for target in spec.targets]
@@ -82,7 +83,8 @@ def prepare(site: Site, text: str, choices: Choices) -> Prepared:
     return Prepared(work, draft, _write(site, work, spec, draft, choices.fresh))
 
 
-def _read_spec(site: Site, path: str) -> Spec:
+def read_spec(site: Site, path: str) -> Spec:
+    """The spec in the file *path*. Raises NoInput, BadInput."""
     try:
         return parse_spec(site.doors.files.read(path), path)
     except NoInput as why:

@@ -53,6 +53,14 @@ def next_stage(site: Site, text: str, fresh: bool = False) -> Next:
     return Next.DOWNLOAD if found.phase == "prepared" else Next.UPGRADE
 
 
+def bits_of(site: Site, text: str) -> tuple[str, bool]:
+    """Which gzbits the spec wants, empty for none, and whether it wants anything else."""
+    from sdcupgrade.stages.prepare import read_spec
+
+    spec = read_spec(site, Named.of(text).spec(site.doors.files))
+    return spec.gzbits, bool(spec.targets)
+
+
 def newest(site: Site, channel: Optional[str]) -> None:
     """The first step: go on in the newest version of this program. Does not return when there is a newer one: the same
     command begins anew in it. A bundle brings its own, which is installed and goes on as it is.

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import pathlib
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 pytest.importorskip("tuf", reason="python-tuf is the repository side, and needs a newer python")
 
 import trust_repo
+from bundle_makers import one_file
+from crashes import small_site
+from mockdc.core import faults
+from mockdc.faces.crash import Crash, crashing
 from site_in_a_box import Ran, Site
 from trust_repo import DAY, Repository
 from untouched import changes, told
 from versions import LATEST, Headnode, program, stamp
 
 from sdcupgrade.run import installed
+from sdcupgrade.run.installed import Pair, read_pair
 
 
 def everything(node: Headnode) -> dict[str, object]:
@@ -30,11 +37,27 @@ def everything(node: Headnode) -> dict[str, object]:
     return found
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """One site for all tests here: a self-update changes files only."""
+    return small_site(tmp_path_factory.mktemp("site"))
+
+
 @pytest.fixture
-def bare(coal: Site, monkeypatch: pytest.MonkeyPatch) -> Headnode:
+def bare(shared: Site, monkeypatch: pytest.MonkeyPatch) -> Headnode:
     """A headnode without any version, and a signer."""
-    monkeypatch.setattr(trust_repo, "NOW", coal.dc.clock.now())
-    node = Headnode(coal, Repository())
+    for place in ("opt/custom", "var/sdcupgrade", "var/tmp", "metadata"):
+        shutil.rmtree(shared.gz / place, ignore_errors=True)
+    for path in shared.ops.iterdir():
+        path.unlink()
+    for key, image in shared.dc.store.items("image"):
+        if image["name"] == "sdcupgrade":
+            shared.dc.store.delete("image", key)
+    faults.reset(shared.dc)
+    (shared.gz / "var/tmp").mkdir()
+    monkeypatch.chdir(shared.ops)
+    monkeypatch.setattr(trust_repo, "NOW", shared.dc.clock.now())
+    node = Headnode(shared, Repository())
     node.metadata()
     return node
 
@@ -189,13 +212,14 @@ def test_one_of_them_must_be_said(node: Headnode, line: str) -> None:
 def test_the_datacenters_own_channel_counts(node: Headnode) -> None:
     node.release("1.1.0", 2)
     application = next(doc for doc in node.site.dc.store.all("sapi_application") if doc["name"] == "sdc")
-    application["metadata"]["update_channel"] = "release"
-    node.site.dc.store.put("sapi_application", application["uuid"], application)
+    changed = {**application, "metadata": {**application["metadata"], "update_channel": "release"}}
+    node.site.dc.store.put("sapi_application", application["uuid"], changed)
     assert 'channel "release"' in node.run("self-update --latest --metadata /metadata").ok().out
     node.site.fault("sapi * * refuse")
     ran = node.run("self-update --latest --metadata /metadata -n").ok()
     assert "the source's default is used" in ran.err
     assert "Would update to sdcupgrade 1.1.0" in ran.out
+    node.site.dc.store.put("sapi_application", application["uuid"], application)
 
 
 def test_older_versions_go_and_the_way_back_stays(node: Headnode) -> None:
@@ -247,6 +271,58 @@ def test_files_that_are_refused(node: Headnode) -> None:
         refused(node, f"self-update {path} {more}", status, word)
     refused(node, f"self-update /nowhere {more}", 66, "there is no such file")
     refused(node, f"self-update /var/tmp {more}", 66, "there is no such file")
+
+
+def test_the_program_of_a_bundle(node: Headnode) -> None:
+    data = one_file(node.site.ops, "1.2.3").rename(node.site.ops / "program").read_bytes()
+    node.sign(data, "1.2.3", 23)
+    node.site.spec(imgapi="latest")
+    made = "bundle create foo.json --program program -C dev"
+    node.site.run(f"{made} -o vouched --metadata /metadata").ok()
+    node.site.run(f"{made} -o mute").ok()
+    node.site.fault("updates * * refuse")
+    refused(node, "self-update mute", 78, "mute has no signed metadata")
+    node.run("self-update vouched").ok()
+    assert installed.current(node.files) == installed.path_of("1.2.3")
+    assert node.files.read(installed.path_of("1.2.3")) == data
+
+
+# --- as the first step of run -----------------------------------------------------------------------------------------
+RUN = "run foo.json --yes --pause never -C dev --metadata /metadata"
+
+
+def test_run_goes_on_in_the_newest_version(node: Headnode) -> None:
+    node.release("1.1.0", 2)
+    node.site.spec(adminui="latest")
+    node.run(RUN).ok()
+    plan = node.site.plan()["services"][0]
+    assert (node.version(), node.site.vm("adminui")["image_uuid"]) == ("1.1.0", plan["target"]["uuid"])
+    assert installed.told(node.files)["trial"] is None
+
+
+def test_run_from_a_dropped_file_goes_on_as_it_is(node: Headnode) -> None:
+    node.release("1.1.0", 2)
+    node.site.spec(adminui="latest")
+    ran = node.run(RUN, node.dropped("1.0.0", 1)).ok()
+    assert "is not the installed sdcupgrade" in ran.err
+    assert node.version() == "1.0.0"
+    assert node.site.plan()["services"]
+
+
+def test_run_does_not_begin_with_a_version_that_is_not_to_be_believed(node: Headnode) -> None:
+    disagreeing(node)
+    node.site.spec(adminui="latest")
+    refused(node, RUN, 78, "the signer 1.0.9", "--no-self-update")
+    node.run(f"{RUN} --no-self-update").ok()
+    assert node.version() == "1.0.0"
+
+
+def test_what_is_gone_back_from_does_not_go_on_becoming(node: Headnode) -> None:
+    node.release("1.1.0", 2)
+    for line in (LATEST, RUN):
+        node.site.spec(adminui="latest")
+        told(node.run(line, continues="/opt/custom/sdcupgrade/1.0.1/sdcupgrade", file=node.dropped("1.0.1", 2)), 4,
+             "did not come through")  # fmt: skip
 
 
 # --- what must not be believed ----------------------------------------------------------------------------------------
@@ -367,6 +443,38 @@ def test_only_the_version_in_use_updates_itself(bare: Headnode) -> None:
     told(bare.site.run(LATEST), 3, "a checkout is not the installed sdcupgrade")
 
 
+def test_the_second_of_two_finds_the_work_done(node: Headnode) -> None:
+    node.release("1.1.0", 2)
+
+    class Late:
+        """The door to files, by which another process is quicker to the lock."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(node.files, name)
+
+        def lock(self, path: str, holder: str) -> Any:
+            node.run(LATEST).ok()
+            return node.files.lock(path, holder)
+
+    ran = node.run(LATEST, doors=replace(node.site.doors, files=cast(Any, Late())))
+    told(ran, 3, "another self-update was quicker", "type the same command again")
+    assert node.version() == "1.1.0"
+
+
+def test_the_trial_ends_before_anything_else_is_changed(node: Headnode) -> None:
+    node.run("install", node.dropped("1.1.0", 2)).ok()
+    node.release("1.2.0", 3)
+    doors, crasher = crashing(node.site.doors, 0)
+    began = read_pair(node.files, installed.TRIAL)
+    node.run(f"{LATEST} -n", doors=doors).ok()
+    installed.write_pair(node.files, installed.TRIAL, began or Pair("", ""))
+    doors, crasher = crashing(node.site.doors, crasher.calls + 4)
+    with pytest.raises(Crash):
+        node.run(LATEST, doors=doors)
+    assert "lock" in crasher.names
+    assert (node.version(), read_pair(node.files, installed.TRIAL)) == ("1.1.0", None)
+
+
 def test_two_at_once(node: Headnode) -> None:
     node.release("1.1.0", 2)
     lock = node.files.lock("/var/sdcupgrade/lock", "another")
@@ -418,7 +526,7 @@ def test_back_to_what_does_not_work_is_refused(node: Headnode) -> None:
     refused(node, "self-update --rollback", 4, "does not work here")
 
 
-def test_what_the_launcher_went_back_from_is_not_taken_again(node: Headnode, tmp_path: pathlib.Path) -> None:
+def test_what_the_launcher_went_back_from_is_not_taken_again(node: Headnode) -> None:
     node.release("1.1.0", 2)
     trial = installed.Pair(installed.path_of("1.1.0"), installed.path_of("1.0.0"), stamp(2))
     installed.write_pair(node.files, installed.REJECTED, trial)

@@ -1,5 +1,5 @@
-"""Whatever instant a self-update is cut off at, and whichever write fails, the link leads to a whole version, old or new,
-and the same command typed again ends well.
+"""Whatever instant a self-update is cut off at, and whichever write fails, the link leads to a whole version, old or
+new, and the same command typed again ends well.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import pytest
 pytest.importorskip("tuf", reason="python-tuf is the repository side, and needs a newer python")
 
 import trust_repo
-from crashes import moments
+from crashes import moments, small_site
 from mockdc.faces.crash import Crash, crashing
-from site_in_a_box import Site
 from trust_repo import Repository
 from untouched import told
 from versions import LATEST, Headnode, inside, program
@@ -36,10 +35,12 @@ EVERY = 2
 
 
 @pytest.fixture
-def ready(coal: Site, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Headnode:
+def ready(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Headnode:
     """Two versions are installed, the newer of them in use, and a third could be."""
-    monkeypatch.setattr(trust_repo, "NOW", coal.dc.clock.now())
-    node = Headnode(coal, Repository())
+    site = small_site(tmp_path)
+    monkeypatch.chdir(site.ops)
+    monkeypatch.setattr(trust_repo, "NOW", site.dc.clock.now())
+    node = Headnode(site, Repository())
     node.metadata()
     node.install("1.0.0", 1)
     node.release("1.1.0", 2)
@@ -57,7 +58,7 @@ def file_for(line: str) -> str:
 
 
 class Copied:
-    """A headnode that is as it was again and again, as far as a self-update may change it: the datacenter it may not."""
+    """A headnode that is as it was again and again, as far as a self-update may change it."""
 
     PLACES = ("opt/custom", "var/sdcupgrade", "var/tmp", "metadata")
 
@@ -103,7 +104,7 @@ def whole(node: Headnode, *versions: str) -> str:
 def nothing_left(node: Headnode) -> None:
     """No temporary file, no empty folder, no trial; and a journal that can be read."""
     names = [path.name for path in (node.site.gz / "opt/custom").rglob("*")]
-    assert [name for name in names if name.startswith(".") or name.startswith("trial")] == []
+    assert [name for name in names if name.startswith((".", "trial"))] == []
     for folder in node.versions():
         assert node.files.listdir(f"{installed.VERSIONS}/{folder}") == ["sdcupgrade"]
     assert Journal(node.files, JOURNAL, node.site.doors.clock).entries

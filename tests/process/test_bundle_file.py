@@ -109,7 +109,7 @@ def test_a_damaged_program_is_told_before_any_of_it_runs(
 
 def test_one_that_is_cut_off_is_told(bundle: pathlib.Path, tmp_path: pathlib.Path) -> None:
     data = bundle.read_bytes()
-    for size in (len(data) - 1, len(data) // 2, 4000):
+    for size in (len(data) - 1, len(data) // 2, 8000):
         place = tmp_path / "foo.sdcupgrade"
         place.write_bytes(data[:size])
         assert "damaged or cut off" in refused(ran(place, PYTHONS[-1], "run"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
@@ -20,13 +21,24 @@ KNOWN = (["sh"], ["dash"], ["bash", "--posix"], ["ksh93"], ["mksh"], ["zsh", "--
 SHELLS = [words for words in KNOWN if shutil.which(words[0])]
 NEW, OLD = "/opt/custom/sdcupgrade/2.0.0/sdcupgrade", "/opt/custom/sdcupgrade/1.0.0/sdcupgrade"
 PYTHON = """#!{python} -IS
-import os, signal, sys
+import os, signal, sys, time
 words = sys.argv[6:]
 trial = os.environ.get("SDCUPGRADE_TRIAL")
 print("new", *map(repr, words), "on trial" if trial else "", flush=True)
 come_through = lambda: trial and os.rename(trial, os.path.dirname(trial) + "/good")
 if words[0] == "read":
     print(sys.stdin.read(), flush=True)
+if words[0] == "ask":
+    print("answer", repr(input()), sys.stdin.isatty(), flush=True)
+if words[0] == "count":
+    heard = []
+    signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+    signal.alarm(20)
+    said = lambda: os.write(1, b"heard %d\\n" % len(heard))  # a handler may not print while something prints
+    signal.signal(signal.SIGTERM, lambda *_: (said(), come_through(), os._exit(0)))
+    print("ready", os.getpid(), flush=True)
+    while True:
+        time.sleep(0.01)
 if words[0] == "wait":
     signal.signal(signal.SIGINT, lambda *_: (come_through(), sys.exit(130)))
     print("ready", flush=True)
@@ -145,6 +157,55 @@ def test_interrupt_is_handed_on(place: Place, shell: Sequence[str]) -> None:
     process.communicate()
     assert process.returncode == 130
     assert place.leads_to() == "2.0.0"
+
+
+class Terminal:
+    """A command at a terminal of its own, in the foreground there."""
+
+    def __init__(self, place: Place, shell: Sequence[str], *words: str) -> None:
+        env = {"PATH": os.environ["PATH"], "SDCUPGRADE_ROOT": str(place.root), "SDCUPGRADE_PYTHON": str(place.python)}
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execvpe(shell[0], [*shell, str(place.link), *words], env)
+        self.seen = ""
+
+    def until(self, word: str) -> str:
+        """Read to the end of that word; what came before it."""
+        while word not in self.seen:
+            self.seen += os.read(self.terminal, 1000).decode()
+        before, _, self.seen = self.seen.partition(word)
+        return before
+
+    def type(self, keys: bytes) -> None:
+        """What somebody types."""
+        os.write(self.terminal, keys)
+
+    def end(self) -> int:
+        """The exit status."""
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.terminal)
+        return status
+
+
+def test_at_a_terminal_it_asks_and_is_answered(place: Place, shell: Sequence[str]) -> None:
+    terminal = Terminal(place, shell, "ask")
+    terminal.until("trial")
+    terminal.type(b"yes\n")
+    terminal.until("answer 'yes' True")
+    assert terminal.end() == 3
+    assert place.leads_to() == "2.0.0"
+
+
+def test_at_a_terminal_ctrl_c_is_heard_once(place: Place, shell: Sequence[str]) -> None:
+    terminal = Terminal(place, shell, "count")
+    terminal.until("ready ")
+    child = int(terminal.until("\n"))
+    terminal.type(b"\x03")
+    terminal.until("^C")
+    os.kill(child, signal.SIGTERM)
+    terminal.until("heard ")
+    assert terminal.until("\n").strip() == "1"
+    assert terminal.end() == 0
 
 
 def dead() -> int:

@@ -16,6 +16,7 @@ from release.repository import Repository
 from release_desk import BOTH, STAMP, Desk, begun
 
 from sdcupgrade.errors import SdcupgradeError
+from sdcupgrade.updates.trust_archive import read_archive
 
 
 @pytest.fixture
@@ -111,6 +112,25 @@ def test_the_offline_and_the_online_key_need_never_meet(desk: Desk) -> None:
     assert "does not name version 2 of targets" in desk.ok("show --metadata MD")
     assert "Signed anew: snapshot, timestamp." in desk.ok("renew --metadata MD --keys ON")
     assert desk.believed().find("sdcupgrade", number) is not None
+
+
+def test_targets_are_renewed_where_their_key_is_alone(desk: Desk) -> None:
+    assert "Signed anew: targets.\nIt has no effect yet.\n" in desk.ok("renew --targets --metadata MD --keys OFF")
+    assert "Signed anew: snapshot, timestamp." in desk.ok("renew --metadata MD --keys ON")
+    assert Repository(desk.md).targets.version == 2
+    desk.ok("show --metadata MD")
+
+
+def test_what_is_in_force_is_enough_to_go_on(desk: Desk, tmp_path: pathlib.Path) -> None:
+    desk.ok(f"sign {BOTH}", desk.file())
+    desk.ok(f"rotate {BOTH} --extend")
+    packed = read_archive(images.trust(desk.md, tmp_path).file.read_bytes(), "the image")
+    shutil.rmtree(desk.md)
+    desk.md.mkdir()
+    for name, data in packed.items():
+        (desk.md / name).write_bytes(data)
+    desk.ok(f"sign {BOTH}", desk.file("2"))
+    assert desk.believed().find("sdcupgrade", images.program(desk.file()).uuid) is not None
 
 
 @pytest.mark.parametrize("written", [0, 1, 2, 3])
@@ -231,6 +251,16 @@ def test_who_is_asked_to_sign_a_root_is_told_what_it_changes(desk: Desk) -> None
     assert out.count("root: with key") == 1
     assert f"  root: without key {keys[0]}\n" in desk.ok("show --metadata MD")
     assert f"  root: without key {keys[0]}\n" in desk.ok("rotate --metadata MD --collect --keys", one)
+
+
+def test_one_root_replaces_a_key_of_several_roles(desk: Desk) -> None:
+    out = desk.ok(f"rotate {BOTH} --role snapshot --role timestamp --new-keys ON")
+    assert out.startswith(f"Made {desk.on}/online-2.pem, key ")
+    root = Repository(desk.md).root
+    assert (root.version, root.roles["snapshot"]) == (2, root.roles["timestamp"])
+    (desk.on / "online-1.pem").unlink()
+    desk.ok("renew --metadata MD --keys ON")
+    desk.believed().refresh()
 
 
 def test_a_root_that_was_changed_after_it_was_signed_does_not_count(desk: Desk) -> None:

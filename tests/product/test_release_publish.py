@@ -282,7 +282,9 @@ def test_an_image_with_its_manifest_beside_it(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"uuid": "x"}, {"name": "../x"}, {"name": None}, {"version": 1}, {"files": []},
-                                     {"files": [{}]}, {"tags": []}, {"uuid": "{B1000000-0000-4000-8000-000000000001}"}])
+                                     {"files": [{}]}, {"tags": []},
+                                     {"tags": {"buildstamp": f"{STAMP}-dirty"}},
+                                     {"uuid": "{B1000000-0000-4000-8000-000000000001}"}])
 def test_what_is_no_image_manifest_is_refused(desk: Desk, changed: dict[str, object]) -> None:
     file = bits(desk, b"bits", "b1000000-0000-4000-8000-000000000001", **changed)
     assert f"{desk.folder}/gzbits-1.0.0.imgmanifest: " in desk.fails(f"sign {BOTH}", file)

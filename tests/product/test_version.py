@@ -58,8 +58,10 @@ def test_anybody_may_ask(words: str, monkeypatch: pytest.MonkeyPatch, capsys: py
 @pytest.mark.parametrize("words", ["-j", "--json"])
 def test_as_json(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["sdcupgrade", "version", words])
+    monkeypatch.setenv("SDCUPGRADE_ROOT", "/nonexistent")
     assert __main__.main() == 0
-    assert json.loads(capsys.readouterr().out) == version.to_json()
+    nothing = dict.fromkeys(("installed", "previous", "good", "trial"))
+    assert json.loads(capsys.readouterr().out) == version.to_json(**nothing)
 
 
 def test_a_wrong_option_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

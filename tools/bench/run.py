@@ -14,11 +14,24 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from bench import bundle, download, lists, planning, start, trust, upgrade  # noqa: E402  (the path comes first)
+from bench import (  # noqa: E402  (the path comes first)
+    bundle,
+    download,
+    fanout,
+    gzbits,
+    lists,
+    planning,
+    selfupdate,
+    start,
+    trust,
+    upgrade,
+)
 from bench.measure import Broken, Figure  # noqa: E402
 
 BENCHES = {"start": start.figures, "lists": lists.figures, "planning": planning.figures, "upgrade": upgrade.figures,
-           "download": download.figures, "bundle": bundle.figures, "trust": trust.figures}  # fmt: skip
+           "download": download.figures, "bundle": bundle.figures, "trust": trust.figures,
+           "selfupdate": selfupdate.figures, "fanout": fanout.figures,
+           "gzbits": gzbits.figures}  # fmt: skip
 
 
 def line(figure: Figure) -> str:

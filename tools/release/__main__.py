@@ -75,7 +75,7 @@ def arguments() -> argparse.ArgumentParser:
 
     made = verb("rotate", commands.do_rotate, "a new root: other keys for a role, signed by the old root's keys too")
     _signing(made, "root")
-    made.add_argument("--role", choices=ROLES, help="whose keys change")
+    made.add_argument("--role", choices=ROLES, action="append", help="whose keys change (repeatable)")
     made.add_argument("--new-keys", type=Path, metavar="FOLDER", help="where the new keys go")
     made.add_argument("--count", type=count, default=1, metavar="N", help="how many new keys (1)")
     made.add_argument("--threshold", type=count, metavar="N", help="how many have to sign from now on (as many as now)")

@@ -30,8 +30,9 @@ class Wanted:
     root_threshold: int = 2
 
 
-def begin(folder: pathlib.Path, wanted: Wanted, secret: Optional[bytes], days: Days) -> Repository:
-    """Make all keys, and a repository in which nothing is signed yet. Raises Failed before anything is made."""
+def begin(folder: pathlib.Path, wanted: Wanted, secret: Optional[bytes], days: Days) -> list[keyfiles.Made]:
+    """Make all keys, and a repository in which nothing is signed yet; the keys. Raises Failed before anything is made.
+    """
     if wanted.root_threshold > wanted.root_keys:
         raise Failed(f"{wanted.root_threshold} of {wanted.root_keys} root keys cannot sign; nothing was made")
     made = Repository.begin(folder)
@@ -46,25 +47,33 @@ def begin(folder: pathlib.Path, wanted: Wanted, secret: Optional[bytes], days: D
     root.roles["root"].threshold = wanted.root_threshold
     for role, signed in (("root", root), ("targets", Targets()), ("snapshot", Snapshot()), ("timestamp", Timestamp())):
         made.put(role, Metadata(signed))
-    everybody = {one.signer.public_key.keyid: one.signer for one in (*roots, targets, online)}
+    keys = [*roots, targets, online]
+    everybody = {one.keyid: one.signer for one in keys}
     made.next("root", days["root"], everybody)
     made.next("targets", days["targets"], everybody)
     made.publish(everybody, days)
-    for one in (*roots, targets, online):
-        one.save()
+    for key in keys:
+        key.save()
     made.save()
-    return made
+    return keys
 
 
 # --- a new root -------------------------------------------------------------------------------------------------------
 def rotate(
-    repository: Repository, role: str, fresh: Sequence[CryptoSigner], threshold: Optional[int],
+    repository: Repository, roles: Sequence[str], fresh: Sequence[CryptoSigner], threshold: Optional[int],
     gone: Optional[list[str]], days: Days,
 ) -> Metadata[Root]:  # fmt: skip
-    """The next root, in which *fresh* keys speak for *role* instead of those *gone* (all it had, when None). How many
-    have to sign stays as it is without *threshold*. Unsigned: :func:`collect` gathers signatures. Raises Failed."""
+    """The next root, in which *fresh* keys speak for *roles* instead of those *gone* (all they had, when None). How
+    many have to sign stays as it is without *threshold*. :func:`collect` gathers its signatures. Raises Failed."""
     metadata = extend(repository, days)
-    root = metadata.signed
+    for role in roles:
+        _replace(metadata.signed, role, fresh, threshold, gone)
+    return metadata
+
+
+def _replace(
+    root: Root, role: str, fresh: Sequence[CryptoSigner], threshold: Optional[int], gone: Optional[list[str]]
+) -> None:
     entry = root.roles[role]
     old = list(entry.keyids) if gone is None else gone
     unknown = [keyid for keyid in old if keyid not in entry.keyids]
@@ -80,7 +89,6 @@ def rotate(
             f"{entry.threshold} of {len(entry.keyids)} keys of {role} cannot sign: make more (--count),"
             " keep some (--revoke names those that go), or say --threshold; nothing was changed"
         )
-    return metadata
 
 
 def extend(repository: Repository, days: Days) -> Metadata[Root]:
@@ -146,17 +154,17 @@ def fingerprint(waiting: Metadata[Root]) -> str:
 # --- the other roles --------------------------------------------------------------------------------------------------
 def renew(repository: Repository, keys: Keys, days: Days, targets: bool = False) -> list[str]:
     """Sign anew: the timestamp always, the snapshot when its keys are here, targets when asked for, and whatever has to
-    be because a key was changed or an earlier run was cut off. Returns the roles that were signed. Raises Failed."""
-    done = []
+    be because a key was changed or an earlier run was cut off. Targets alone are fine where the online keys are not.
+    Returns the roles that were signed. Raises Failed."""
     if targets or repository.behind("targets"):
         repository.next("targets", days["targets"], keys)
-        done.append("targets")
-    if done or repository.behind("snapshot") or repository.can_sign("snapshot", keys):
+        return ["targets", *(ONLINE if finish(repository, keys, days) else ())]
+    if repository.behind("snapshot") or repository.can_sign("snapshot", keys):
         repository.publish(keys, days)
-        done += ["snapshot", "timestamp"]
+        done = list(ONLINE)
     else:
         repository.next("timestamp", days["timestamp"], keys)
-        done.append("timestamp")
+        done = ["timestamp"]
     repository.save()
     return done
 

@@ -26,10 +26,10 @@ def do_keys(given: argparse.Namespace) -> None:
     wanted = ceremony.Wanted(given.keys, given.online_keys or given.keys, given.root_keys, given.root_threshold)
     for folder in (wanted.offline, wanted.online):
         _refuse_within(folder, given.metadata)
-    ceremony.begin(given.metadata, wanted, _secrets().closing(given.encrypt), _days(given))
-    roots = f"{given.root_keys} root keys ({given.root_threshold} of them sign)"
-    print(f"Made {roots} and the targets key in {given.keys},")
-    print(f"the key for snapshot and timestamp in {wanted.online}, and the repository {given.metadata}.")
+    made = ceremony.begin(given.metadata, wanted, _secrets().closing(given.encrypt), _days(given))
+    for key in made:
+        print(f"Made {key}.")
+    print(f"Made the repository {given.metadata}; {given.root_threshold} of {given.root_keys} root keys have to sign.")
     print(f"Next: keep the root keys apart, and build with the root inside: make pyz ROOT={given.metadata}/1.root.json")
 
 
@@ -72,6 +72,7 @@ def do_renew(given: argparse.Namespace) -> None:
     """Sign metadata anew, so that it stays in force."""
     done = ceremony.renew(Repository(given.metadata), _held(given), _days(given), given.targets)
     print(f"Signed anew: {', '.join(done)}.")
+    _tell_rest(given, "timestamp" in done)
 
 
 def do_rotate(given: argparse.Namespace) -> None:
@@ -87,7 +88,7 @@ def do_rotate(given: argparse.Namespace) -> None:
         waiting = ceremony.extend(repository, _days(given))
     else:
         waiting, fresh = _rotated(given, repository)
-        held.update({one.signer.public_key.keyid: one.signer for one in fresh})
+        held.update({one.keyid: one.signer for one in fresh})
     _tell_changes(before, waiting)
     missing = ceremony.collect(repository, waiting, held)
     if missing:
@@ -103,14 +104,15 @@ def _rotated(given: argparse.Namespace, repository: Repository) -> tuple[Metadat
     if not given.role or not given.new_keys:
         raise Failed("name the --role whose keys change, and a folder for --new-keys; nothing was changed")
     _refuse_within(given.new_keys, given.metadata)
-    number = 1 + max((int(path.stem.rpartition("-")[2]) for path in _numbered(given)), default=0)
-    names = [f"{given.role}-{number + more}" for more in range(given.count)]
+    name = "online" if set(given.role) == set(ceremony.ONLINE) else given.role[0]
+    number = 1 + max(_numbers(name, {given.new_keys, *given.keys}), default=0)
+    names = [f"{name}-{number + more}" for more in range(given.count)]
     fresh = keys.make(given.new_keys, names, _secrets().closing(given.encrypt))
     signers = [one.signer for one in fresh]
     waiting = ceremony.rotate(repository, given.role, signers, given.threshold, given.revoke, _days(given))
     for one in fresh:
         one.save()
-        print(f"Made {one.path}, key {one.signer.public_key.keyid}.")
+        print(f"Made {one}.")
     return waiting, fresh
 
 
@@ -185,10 +187,10 @@ def _refuse_within(folder: pathlib.Path, metadata: pathlib.Path) -> None:
         raise Failed(f"{folder}: is within {metadata}, which everybody may read; keep keys elsewhere; nothing was made")
 
 
-def _numbered(given: argparse.Namespace) -> list[pathlib.Path]:
-    folders = {given.new_keys, *given.keys}
-    return [path for folder in folders for path in folder.glob(f"{given.role}-*.pem")
-            if path.stem.rpartition("-")[2].isdigit()]  # fmt: skip
+def _numbers(name: str, folders: set[pathlib.Path]) -> list[int]:
+    """Which keys of that name there are."""
+    ends = [path.stem.rpartition("-")[2] for folder in folders for path in folder.glob(f"{name}-*.pem")]
+    return [int(end) for end in ends if end.isdigit()]
 
 
 def _secrets() -> keys.Passphrases:

@@ -148,6 +148,8 @@ def _by_manifest(file: pathlib.Path, beside: pathlib.Path) -> Release:
         raise Failed(f"{beside}: not an image manifest: {why!r}") from why
     if not all(named):
         raise Failed(f"{beside}: name {name!r} or uuid {number!r} is not as an image's is")
+    if stamp.endswith("-dirty"):
+        raise Failed(f"{beside}: was built from files that are not committed ({stamp}); nobody could build it again")
     made = _release(name, version, stamp, compression, file)
     if (made.sha1, made.size) != (sha1, size):
         raise Failed(f"{file}: is not the file that {beside} describes (sha1 {made.sha1}, {made.size} bytes)")

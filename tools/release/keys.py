@@ -62,6 +62,14 @@ class Made:
     signer: CryptoSigner
     data: bytes
 
+    @property
+    def keyid(self) -> str:
+        """By which metadata calls it."""
+        return self.signer.public_key.keyid
+
+    def __str__(self) -> str:
+        return f"{self.path}, key {self.keyid}"
+
     def save(self) -> None:
         """Write it, for its owner alone. Raises Failed when there is such a file."""
         try:

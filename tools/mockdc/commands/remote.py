@@ -1,9 +1,9 @@
 """Scripts that a node's agent runs: what sdc-oneachnode and CNAPI's execute have in common.
 
 A script is its own life: when its time is up only the one who asked stops waiting, the script goes on. In process the
-mini shell runs it, at once and to its end, and the datacenter's time tells whether it was too late. As a process the
-machine's bash runs it, with the node's programs first in PATH; its limit is never less than LEAST_S real seconds,
-because a slow machine is no slow datacenter.
+mini shell runs it (or bash, where that knows too little), at once and to its end, and the datacenter's time tells
+whether it was too late. As a process the machine's bash runs it, with the node's programs first in PATH; its limit is
+never less than LEAST_S real seconds, because a slow machine is no slow datacenter.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Function:
 
     def result(self, timeout_s: float) -> Ran:
         """See Running. The caller's own limit is not that of another machine's script."""
+        from mockdc.commands import realbash
         from mockdc.commands.minishell import Shell, ShellError
 
         for folder in ("var/tmp", "tmp", "root"):
@@ -77,14 +78,18 @@ class Function:
         started = clock.now()
         try:
             with clock.limit(timeout_s + GOES_ON_S, inherit=False):
-                done = Shell(self.dc, self.server).run(self.script)
+                if realbash.needed(self.script):
+                    done = Ran(*realbash.run(self.dc, self.server, self.script))
+                else:
+                    said = Shell(self.dc, self.server).run(self.script)
+                    done = Ran(said.status, said.stdout, said.stderr)
         except ShellError as why:
             return Ran(2, b"", f"bash: {why}\n".encode())
         except TimeUp:
             raise TooLate from None
         if clock.now() - started > timeout_s:
             raise TooLate
-        return Ran(done.status, done.stdout, done.stderr)
+        return done
 
 
 class Process:

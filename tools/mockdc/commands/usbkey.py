@@ -1,7 +1,8 @@
 """``sdc-usbkey``: the boot key, not mounted unless somebody mounts it (reference 1.3).
 
 The key's content lies aside in ``.mockdc/key``; mounted, ``/mnt/usbkey`` leads there. As pcfs with foldcase does, names
-come out in lower case: they are folded at every mount and unmount. Only the headnode of the box has a key.
+come out in lower case, links are not kept, and every file has the same mode: that is seen to at every mount and unmount
+(and at once by the in-process face). Only the headnode of the box has a key.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from mockdc.commands.call import Call
 
 MOUNTPOINT = "/mnt/usbkey"
+MODE = 0o777
+"""Of everything on it: FAT knows no modes."""
+
 DEVICE = "/dev/dsk/c0t0d0p1"
 FOLD = "foldcase,noatime,hidden,clamptime"
 MOUNT_S = 2.0
@@ -69,8 +73,13 @@ class Key:
 
 
 def fold(folder: pathlib.Path) -> None:
-    """Lower every name; of two that become the same the later wins, as writing over it would."""
+    """Lower every name; of two that become the same the later wins, as writing over it would. Links and modes, which
+    FAT cannot hold, go."""
     for place in sorted(folder.rglob("*"), key=lambda path: -len(path.parts)):
+        if place.is_symlink():
+            place.unlink()
+            continue
+        place.chmod(MODE)
         if place.name != place.name.lower():
             target = place.with_name(place.name.lower())
             if not (place.is_dir() and target.is_dir()):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sdcupgrade.doors.run import Runner
 
 COUNTED = {"run", "request", "sleep", "write", "append", "rename", "remove", "mkdir", "truncate", "archive", "lock",
-           "chmod", "link", "rmdir", "become"}
+           "chmod", "link", "rmdir", "become",
+           "put", "put_link", "put_folder", "swap_in", "drop_folder", "sync"}  # fmt: skip
 ENTERED = {"stream", "open_append"}
 MODES = ("before", "after", "torn")
 __all__ = ["COUNTED", "Crash", "Crasher", "crashing"]
@@ -29,7 +30,8 @@ __all__ = ["COUNTED", "Crash", "Crasher", "crashing"]
 
 class Crasher:
     """Counts the calls through all doors, and raises Crash at the *at*-th: before it, after it (even if it failed), or
-    in the middle of it (``torn``: half a line appended; otherwise as before). 0 never crashes, and counts."""
+    in the middle of it (``torn``: half a line appended, half a file put; otherwise as before). 0 never crashes, and
+    counts. *watch* is called after each call that did not crash."""
 
     def __init__(self, at: int, mode: str = "before") -> None:
         assert mode in MODES, mode
@@ -37,6 +39,7 @@ class Crasher:
         self.mode = mode
         self.names: list[str] = []
         self.where = ""
+        self.watch: Callable[[], None] = lambda: None
         self._locks: list[tuple[pathlib.Path, Lock]] = []
 
     @property
@@ -51,12 +54,16 @@ class Crasher:
         if mine and self.mode != "after":
             if self.mode == "torn" and name == "append":
                 function(words[0], words[1][: len(words[1]) // 2])
+            if self.mode == "torn" and name == "put":
+                whole = b"".join(words[1])
+                function(words[0], [whole[: len(whole) // 2]], *words[2:])
             self.crash(name, words)
         try:
             return function(*words, **named)
         finally:
             if mine:
                 self.crash(name, words)
+            self.watch()
 
     def crash(self, name: str, words: tuple[Any, ...]) -> None:
         """The end: the kernel frees what the process had locked, and nothing else happens."""

@@ -33,8 +33,9 @@ APIS = {
     "workflow": "mockdc.apis.workflow:handle",
     "napi": "mockdc.apis.napi:handle",
     "papi": "mockdc.apis.papi:handle",
+    "assets": "mockdc.apis.assets:handle",
 }
-PING_ONLY = ("fwapi", "mahi", "amon", "adminui", "cloudapi", "assets", "sdc", "binder", "ufds", "dhcpd")
+PING_ONLY = ("fwapi", "mahi", "amon", "adminui", "cloudapi", "sdc", "binder", "ufds", "dhcpd")
 OUTSIDE = "updates"
 """The one API that is no service of the datacenter."""
 DISCERNING = ("sapi", "vmapi", "cnapi")

@@ -11,13 +11,13 @@ import contextlib
 import io
 import pathlib
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Optional, Union
 
 from mockdc.apis.web import FileBody as SentFile
 from mockdc.apis.web import Request
 from mockdc.apis.web import Response as Answer
-from mockdc.commands import PROGRAMS
+from mockdc.commands import PROGRAMS, usbkey
 from mockdc.core import faults
 from mockdc.core.clock import TimeUp, VirtualClock
 from mockdc.faces import dispatch
@@ -63,7 +63,7 @@ class BoxClock:
 
 
 class BoxFiles(RootedFiles):
-    """Real files below the headnode's root; ``disk-full`` faults make writing fail."""
+    """Real files below the headnode's root; ``disk-full`` faults make writing fail, and the mounted boot key is FAT."""
 
     def __init__(self, dc: Datacenter) -> None:
         super().__init__(str(dc.folder), fsync=False)
@@ -73,6 +73,35 @@ class BoxFiles(RootedFiles):
         if faults.disk_full(self.dc, path):
             raise StorageError(f"{path}: cannot be written: no space left on device",
                                "free space on that file system, then type the same command again")
+
+    def _on_key(self, path: str) -> bool:
+        below = path.startswith(usbkey.MOUNTPOINT + "/")
+        return below and (self.dc.folder / usbkey.MOUNTPOINT.lstrip("/")).is_symlink()
+
+    def real(self, path: str) -> str:
+        """See RootedFiles; on the key, case does not count."""
+        return super().real(path.lower() if self._on_key(path) else path)
+
+    def put(self, path: str, pieces: Iterable[bytes], mode: Optional[int], owner: tuple[int, int]) -> None:
+        """See RootedTree; the key keeps no mode."""
+        self._room(path)
+        super().put(path, pieces, mode, owner)
+        if self._on_key(path):
+            pathlib.Path(self.real(path)).chmod(usbkey.MODE)
+
+    def put_folder(self, path: str, mode: Optional[int], owner: tuple[int, int]) -> None:
+        """See RootedTree; the key keeps no mode."""
+        self._room(path)
+        super().put_folder(path, mode, owner)
+        if self._on_key(path):
+            pathlib.Path(self.real(path)).chmod(usbkey.MODE)
+
+    def put_link(self, path: str, target: str, owner: tuple[int, int]) -> None:
+        """See RootedTree; the key holds none."""
+        self._room(path)
+        if self._on_key(path):
+            raise StorageError(f"{path}: cannot be written: operation not applicable")
+        super().put_link(path, target, owner)
 
     @contextlib.contextmanager
     def replacing(self, path: str, mode: int = 0o600) -> Iterator[Target]:

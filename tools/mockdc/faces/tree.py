@@ -16,6 +16,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Optional
 
+from mockdc.commands.usbkey import fold
 from mockdc.core.scripts import COMMON_TODAY
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Writer:
         self.values = {
             "ROOT": str(self.root), "RUN": str(self.run), "SHELL": str(self.shell), "FAULTY": str(faulty(dc)),
             "PROGRAM": " ".join(shlex.quote(word) for word in [*starter(), str(dc.folder), server]),
+            "SYSTEM": str(node.get("system_type", "SunOS")), "UNAME": native("uname"),
             "BASH": native("bash"), "CURL": native("curl"), "HOSTNAME": str(node.get("hostname", "")),
             "DATACENTER": dc.config.get("datacenter_name", ""), "STAMP": str(node.get("current_platform", "")),
         }  # fmt: skip
@@ -214,6 +216,7 @@ def boot_key(writer: Writer) -> None:
     writer.write(".joyliveusb", "", under=key)
     writer.write("version", f"{stamp}\n", under=key)
     writer.folders("mnt/usbkey")
+    fold(key)
 
 
 def archive(place: pathlib.Path, name: str, stamp: str) -> None:
