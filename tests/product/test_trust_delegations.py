@@ -145,6 +145,9 @@ def test_too_many_roles_to_ask(repo: Repository, client: Client) -> None:
     assert client.refresh(limits=Limits(roles_asked=5)).find("x") is None
     with pytest.raises(Untrusted, match="x: more than 4 roles would have to be asked"):
         client.refresh(limits=Limits(roles_asked=4)).find("x")
+    assert list(client.refresh(limits=Limits(roles_asked=5)).paths()) == []
+    with pytest.raises(Untrusted, match="more than 4 roles would have to be asked"):
+        list(client.refresh(limits=Limits(roles_asked=4)).paths())
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,15 @@ def test_small_coordinates_have_one_form_too(x: int, y: int) -> None:
         ecdsa.point(b"\4" + b"".join(one.to_bytes(32, "big") for one in longer))
 
 
+def test_the_least_s_of_a_signature() -> None:
+    """A key made to fit s = 1 with the nonce 9. (No point has an x that would make r = 1.)"""
+    digest = int.from_bytes(hashlib.sha256(TEXT).digest(), "big")
+    nonce, r = 9, int.from_bytes(point_of(weighted_sum([(9, ecdsa.BASE_MULTIPLES)], *ecdsa.GROUP))[1:33], "big")
+    secret = (nonce - digest) * pow(r, -1, ecdsa.ORDER) % ecdsa.ORDER
+    public = ecdsa.point(point_of(weighted_sum([(secret, ecdsa.BASE_MULTIPLES)], *ecdsa.GROUP)))
+    assert ecdsa.verify(public, tlv(0x30, integer(r), integer(1)), TEXT)
+
+
 def test_a_signature_whose_sum_is_the_neutral_point() -> None:
     """The holder of any key can make one: u1 + u2 * secret is 0."""
     digest, secret = int.from_bytes(hashlib.sha256(TEXT).digest(), "big"), 7
