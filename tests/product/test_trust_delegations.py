@@ -131,6 +131,9 @@ def test_cycles_end(repo: Repository, client: Client) -> None:
     tree(repo, ("targets", "a", False, ["*"]), ("a", "b", False, ["*"]), ("b", "a", False, ["*"]))
     assert client.refresh().find("x") is None
     assert asked_roles(client) == ["a", "b"]
+    repo.add_target("b", "x")
+    repo.publish("b", "snapshot", "timestamp")
+    assert list(client.refresh().paths()) == ["x"]
 
 
 def test_a_role_may_speak_of_its_paths_only(repo: Repository, client: Client) -> None:
