@@ -34,7 +34,7 @@ def install(session: Session, options: Namespace) -> int:
 
 def self_update_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", metavar="IMAGE|FILE", help="an image's uuid, or a file: program or bundle")
-    parser.add_argument("--latest", action="store_true", help="the newest version in the channel")
+    parser.add_argument("--latest", action="store_true", help="the newest version in the channel (the usual)")
     parser.add_argument("--rollback", action="store_true", help="put the version before in use again; no network")
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would be done, and change nothing")
     parser.add_argument("--allow-major", action="store_true", help="also to another major version")
@@ -46,8 +46,8 @@ def self_update(session: Session, options: Namespace) -> int:
     from sdcupgrade.stages import selfupdate
     from sdcupgrade.stages.selfupdate import Outcome
 
-    if [options.latest, options.rollback, options.what is not None].count(True) != 1:
-        raise UsageError("self-update: give one of --latest, an image's uuid, a file, or --rollback")
+    if [options.latest, options.rollback, options.what is not None].count(True) > 1:
+        raise UsageError("self-update: give one of --latest (the usual), an image's uuid, a file, or --rollback")
     if options.rollback:
         return _rollback(session, options)
     choice = _choice(options)

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from sdcupgrade.cli import pipeline
 from sdcupgrade.cli.bits_nodes import node_arguments
-from sdcupgrade.stages.whole import Next, bits_of, newest, next_stage
+from sdcupgrade.stages.whole import Next, bits_of, newest, next_stage, prove_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def run_arguments(parser: ArgumentParser) -> None:
 
 def run(session: Session, options: Namespace) -> int:
     """Self-update, gzbits, prepare, download and upgrade; or resume where a run before left off."""
+    prove_source(session.site)
     options.spec = options.spec or own_spec(session)
     step = next_stage(session.site, options.spec, options.fresh)
     named = Namespace(**vars(options), name=options.spec)

@@ -70,15 +70,18 @@ SCRATCH = "/tmp"
 """tmpfs on SmartOS (reference 1): a full disk does not keep programs from being run."""
 
 SAFE_PATH = "/opt/smartdc/bin:/smartdc/bin:/usr/bin:/usr/sbin:/sbin:/bin"
+AGENT = "SSH_AUTH_SOCK"
 GRACE_S = 5.0
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of programs: built from nothing on a headnode; the caller's own where ``SDCUPGRADE_ROOT`` names
-    another root, because there it says where the programs and services are. Always ``LC_ALL=C``: output is parsed."""
+    another root, because there it says where the programs and services are. Always ``LC_ALL=C``: output is parsed. The
+    operator's ssh-agent may be asked: bundles are signed by it."""
     if environ.get("SDCUPGRADE_ROOT", "/") not in ("", "/"):
         return {**environ, "LC_ALL": "C"}
-    return {"PATH": SAFE_PATH, "HOME": environ.get("HOME", "/root"), "LC_ALL": "C"}
+    agent = {AGENT: environ[AGENT]} if environ.get(AGENT) else {}
+    return {"PATH": SAFE_PATH, "HOME": environ.get("HOME", "/root"), "LC_ALL": "C", **agent}
 
 
 def is_alive(pid: int) -> bool:

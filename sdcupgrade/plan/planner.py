@@ -206,6 +206,8 @@ def _unsigned(downloads: Collection[Download], options: Options) -> Iterator[Fin
     elif unsigned:
         count = "all" if len(unsigned) == len(downloads) else f"{len(unsigned)} of {len(downloads)}"
         evidence = f"{count} unsigned: their source and their sha1 alone vouch for them"
+        if options.source.startswith("http://"):
+            evidence += ", and without TLS (http://) anybody in between could be that source"
         yield Finding("unsigned-image", True, "images", evidence)
 
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sdcupgrade.errors import CommandFailed, Corrupt, SdcupgradeError, StorageError, Unhealthy, Untrusted
+from sdcupgrade.doors.clock import stamp
+from sdcupgrade.errors import BadInput, CommandFailed, Corrupt, SdcupgradeError, StorageError, Unhealthy, Untrusted
 from sdcupgrade.jsonvalue import Record, loads
 from sdcupgrade.run import installed
 from sdcupgrade.run.installed import Pair
@@ -55,10 +56,18 @@ class Parcel:
 
 
 def open_journal(site: Site) -> Journal:
-    """To be used by who holds the lock. Raises BadInput when it is damaged, StorageError."""
+    """To be used by who holds the lock. Nothing is decided by it, so one that cannot be read, or is of another version,
+    is kept aside and begun anew: it must not be in the way of going back. Raises StorageError."""
     from sdcupgrade.run.journal import Journal
 
-    return Journal(site.doors.files, JOURNAL, site.doors.clock)
+    files, clock = site.doors.files, site.doors.clock
+    try:
+        return Journal(files, JOURNAL, clock)
+    except BadInput as why:
+        aside = f"{JOURNAL}.{stamp(clock.time())}"
+        files.rename(JOURNAL, aside)
+        site.warn("self-update", f"{why.message}; it is kept as {aside}, and a new one begun")
+        return Journal(files, JOURNAL, clock)
 
 
 @contextmanager

@@ -48,6 +48,7 @@ def selftest(doors: Doors) -> Report:
     """Look at everything; problems are reported, not raised."""
     problems: list[str] = []
     names = [found.name for found in pkgutil.walk_packages(sdcupgrade.__path__, "sdcupgrade.", problems.append)]
+    problems += _damaged(doors)
     problems += _unimportable(names)
     root = 0
     try:
@@ -57,6 +58,23 @@ def selftest(doors: Doors) -> Report:
     except SdcupgradeError as why:
         problems.append(why.message)
     return Report(doors.process.version, doors.process.stamp, len(names), root, tuple(problems))
+
+
+def _damaged(doors: Doors) -> Iterator[str]:
+    """The first member of the file that is not as it was built: importing does not compare checksums."""
+    from zipfile import BadZipFile, ZipFile
+
+    from sdcupgrade.updates.bundle import placed
+
+    if doors.process.file is None:
+        return
+    try:
+        with doors.files.open_read(placed(doors.files, doors.process.file)) as file, ZipFile(file) as archive:
+            bad = archive.testzip()
+    except (BadZipFile, EOFError, SdcupgradeError) as why:
+        bad = str(why)
+    if bad is not None:
+        yield f"the file is damaged: {bad}"
 
 
 def _unimportable(names: list[str]) -> Iterator[str]:

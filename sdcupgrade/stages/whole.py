@@ -53,6 +53,17 @@ def next_stage(site: Site, text: str, fresh: bool = False) -> Next:
     return Next.DOWNLOAD if found.phase == "prepared" else Next.UPGRADE
 
 
+def prove_source(site: Site) -> None:
+    """A bundle that all of it is to come from is read to its last byte before anything is done: a bad member must not
+    be found when half of the upgrade is in place. Raises Corrupt naming it, Untrusted for a signature."""
+    from sdcupgrade.updates.bundle_source import BundleSource
+
+    if site.wanted.source:
+        source = site.source()
+        if isinstance(source, BundleSource):
+            source.bundle.verify(site.emit)
+
+
 def bits_of(site: Site, text: str) -> tuple[str, bool]:
     """Which gzbits the spec wants, empty for none, and whether it wants anything else."""
     from sdcupgrade.stages.prepare import read_spec

@@ -57,15 +57,16 @@ def signer(doors: Doors, bundle: Bundle, named: Optional[str], required: bool) -
         return ""
     with _beside(doors, bundle.signature) as place:
         found = _keygen(doors, b"", "find-principals", "-s", place, "-f", doors.files.real(allowed))
-        who = found.stdout.splitlines()[0] if found.status == 0 and found.stdout else ""
-        if not who:
+        names = found.stdout.splitlines() if found.status == 0 else []
+        if not names:
             why = found.stderr.strip() or "no signer there has that key"
             raise Untrusted(f"{bundle.path}: not signed by one of {allowed}: {why}", NOT_IT)
-        words = ("-I", who, "-n", NAMESPACE, "-s", place, "-f", doors.files.real(allowed))
-        done = _keygen(doors, bundle.raw, "verify", *words)
-    if done.status:
-        raise Untrusted(f"{bundle.path}: the signature is wrong: {(done.stderr or done.stdout).strip()}", NOT_IT)
-    return who
+        for who in names:  # a key may be there on several lines, for other uses
+            words = ("-I", who, "-n", NAMESPACE, "-s", place, "-f", doors.files.real(allowed))
+            done = _keygen(doors, bundle.raw, "verify", *words)
+            if done.status == 0:
+                return who
+    raise Untrusted(f"{bundle.path}: the signature is wrong: {(done.stderr or done.stdout).strip()}", NOT_IT)
 
 
 def _keygen(doors: Doors, stdin: bytes, what: str, *words: str) -> Completed:

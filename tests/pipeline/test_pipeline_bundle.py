@@ -264,6 +264,13 @@ def test_a_damaged_image_never_reaches_the_datacenter(site: Site) -> None:
     assert changes(before, everything(site), ("gz/var/tmp/upgrade-foo/images",)) == []
 
 
+@pytest.mark.parametrize("name", ["spec.json", "manifests/", "images/"])
+def test_run_reads_all_of_it_before_anything_is_done(site: Site, name: str) -> None:
+    create(site).ok()
+    spoilt = spoil(site, name)
+    refused(site, f"run foo.json --source {FOO} {GO}", 79, f"damaged: {spoilt}", "nothing was touched")
+
+
 def test_one_that_was_cut_off_is_no_source(site: Site) -> None:
     create(site).ok()
     place = site.ops / FOO

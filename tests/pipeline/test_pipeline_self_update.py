@@ -204,8 +204,19 @@ def test_an_older_image_is_refused(node: Headnode) -> None:
         refused(node, f"self-update {number} --metadata /metadata", 3, word, "--rollback")
 
 
-@pytest.mark.parametrize("line", ["self-update", "self-update --latest --rollback", "self-update x --latest"])
-def test_one_of_them_must_be_said(node: Headnode, line: str) -> None:
+def test_a_spoilt_journal_is_not_in_the_way(node: Headnode) -> None:
+    node.release("1.1.0", 2)
+    journal = node.site.gz / "var/sdcupgrade/self-update.jsonl"
+    with journal.open("a") as file:
+        file.write("rubbish\n")
+    spoilt = journal.read_bytes()
+    node.run("self-update --metadata /metadata").ok()
+    (aside,) = journal.parent.glob("self-update.jsonl.*")
+    assert aside.read_bytes() == spoilt
+
+
+@pytest.mark.parametrize("line", ["self-update --latest --rollback", "self-update x --latest"])
+def test_only_one_of_them_may_be_said(node: Headnode, line: str) -> None:
     assert node.run(line).status == 2
 
 

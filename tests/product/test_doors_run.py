@@ -57,6 +57,13 @@ def test_another_root_passes_the_callers_environment_on() -> None:
     assert "SAPI_URL" not in child_environment({"SDCUPGRADE_ROOT": "/", "SAPI_URL": "http://x"})
 
 
+def test_programs_may_ask_the_operators_ssh_agent() -> None:
+    given = {"SSH_AUTH_SOCK": "/tmp/agent", "LD_PRELOAD": "/tmp/evil.so"}
+    assert child_environment(given)["SSH_AUTH_SOCK"] == "/tmp/agent"
+    assert "LD_PRELOAD" not in child_environment(given)
+    assert "SSH_AUTH_SOCK" not in child_environment({})
+
+
 def test_bytes_that_are_not_utf8_survive(runner: SubprocessRunner) -> None:
     out = runner.run(["printf", r"caf\351"]).stdout
     assert out.encode("utf-8", "surrogateescape") == b"caf\xe9"

@@ -67,6 +67,17 @@ def test_metadata_comes_before_what_it_vouches_for(desk: Desk, server: Server) -
     assert order == [f"POST /images/{trust}", f"POST /images/{images.program(file).uuid}"]
 
 
+def test_newer_metadata_comes_into_every_channel_that_has_older(desk: Desk, server: Server) -> None:
+    for number, channel in (("1", "release"), ("2", "dev"), ("2", "dev")):
+        file = desk.file(number)
+        desk.ok(f"sign {BOTH}", file)
+        desk.ok(f"publish --url {URL} --user release --key id_rsa --channel {channel} --metadata MD", file)
+    found = {one["version"]: one["channels"] for one in server.dc.store.all("image") if "trust" in one["name"]}
+    assert sorted(found.values()) == [["dev", "release"], ["release"]]
+    programs = [one["channels"] for one in server.dc.store.all("image") if one["name"] == "sdcupgrade"]
+    assert sorted(programs) == [["dev"], ["release"]]
+
+
 def test_what_is_in_one_channel_comes_into_another(desk: Desk, server: Server) -> None:
     file = desk.file()
     desk.ok(PUBLISH, file)

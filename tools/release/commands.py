@@ -168,6 +168,8 @@ def do_publish(given: argparse.Namespace) -> None:
         if not found:
             raise Failed("nothing to publish: name files, or --metadata")
         calls = publish.plan(server, found, given.channel)
+        if given.metadata:
+            calls += publish.elsewhere(server, found[0], given.channel)
         for call in calls:
             if not given.dry_run:
                 server.do(call)

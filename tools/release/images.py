@@ -85,7 +85,10 @@ class Release:
 
 def release_of(file: pathlib.Path) -> Release:
     """What *file* is: an image with its manifest beside it, else the one file, by what is baked in. Raises Failed."""
-    beside = [file.with_name(stem + ending) for stem in (file.stem, file.name) for ending in (".imgmanifest", ".json")]
+    parts = file.name.split(".")
+    # of UUID.zfs.gz it is UUID.imgmanifest, too
+    stems = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    beside = [file.with_name(stem + ending) for stem in stems if stem for ending in (".imgmanifest", ".json")]
     manifests = [path for path in beside if path.exists() and path != file]
     if manifests:
         return _by_manifest(file, manifests[0])

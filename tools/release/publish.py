@@ -118,6 +118,12 @@ class Server:
             found: dict[str, Any] = _checked(answer).json()
             return {"channels": [], "files": [], "version": "", "state": "", **found}
 
+    def has(self, name: str, channel: str) -> bool:
+        """Whether there is an image of that name in the channel. Raises Failed."""
+        answer = self._ask("GET", "/images", {"name": name, "channel": channel, "limit": "1"})
+        with _understood(answer):
+            return bool(_checked(answer).json())
+
     def do(self, call: Call) -> None:
         """Carry one call out. Raises Failed."""
         image = call.image
@@ -160,6 +166,16 @@ def plan(server: Server, images: Sequence[Release], channels: Sequence[str]) -> 
         raise Failed(f"{server.url} has channels: name at least one with --channel ({', '.join(there)})")
     wanted = list(dict.fromkeys(channels))
     return [call for image in images for call in _calls(image, server.look(image, wanted), wanted)]
+
+
+def elsewhere(server: Server, trust: Release, channels: Sequence[str]) -> list[Call]:
+    """The calls by which metadata also comes into every other channel that has older metadata: a site that has seen
+    newer metadata in one channel believes none that is older in another."""
+    others = [name for name in server.channels() if name not in channels and server.has(trust.name, name)]
+    at = channels[0] if channels else ""
+    found = server.look(trust, others) if others else None
+    there = found["channels"] if found else []
+    return [Call(Act.CHANNEL, trust, at, name) for name in others if name not in there]
 
 
 def _calls(image: Release, found: Optional[dict[str, Any]], channels: Sequence[str]) -> Iterator[Call]:

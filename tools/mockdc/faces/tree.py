@@ -116,8 +116,12 @@ def starter() -> list[str]:
 
 
 def native(name: str) -> str:
-    """Where this machine has a program."""
-    return shutil.which(name) or f"/usr/bin/{name}"
+    """Where this machine has a program; not where a box has one of that name, whose PATH may still be set."""
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        found = shutil.which(name, path=folder)
+        if found and not any((above / ".mockdc").exists() for above in pathlib.Path(found).parents):
+            return found
+    return f"/usr/bin/{name}"
 
 
 def faulty(dc: Datacenter) -> pathlib.Path:
