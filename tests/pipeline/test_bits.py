@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -536,3 +538,22 @@ def test_folders_that_only_the_new_ones_have_leave_the_key_again(old: Site) -> N
     assert (old.gz / ".mockdc/key/scripts/more/deep/one.sh").exists()
     old.run("gzbits rollback --headnode-only --yes").ok()
     assert differences(before, snapshot(old)) == []
+
+
+def test_a_tree_in_the_layout_of_a_headnode_checkout_goes_there_and_back(site: Site, tmp_path: pathlib.Path) -> None:
+    tree = tmp_path / "checkout"
+    for name in ("tools/bin/sdc-x", "default/user-script.common", "scripts/headnode.sh", "config/generic"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(f"#!/usr/bin/bash\n# {name}\n", encoding="utf-8")
+        (tree / name).chmod(0o755)
+    (tree / "tools/bin/sdc-y").symlink_to("sdc-x")
+    builder = pathlib.Path(__file__).parents[2] / "build" / "gzbits.py"
+    words = ["-o", str(site.ops), "--version", "9.0", "--stamp", "test-20261123T101500Z-g0123abc"]
+    subprocess.run([sys.executable, str(builder), str(tree), *words], check=True, capture_output=True)
+    before = snapshot(site)
+    site.run("gzbits apply --headnode-only gzbits-9.0.tgz --yes").ok()
+    site.run("gzbits verify --headnode-only").ok()
+    assert (site.gz / "usbkey/scripts/headnode.sh").exists()
+    assert (site.gz / "opt/smartdc/bin/sdc-y").readlink() == pathlib.Path("sdc-x")
+    site.run("gzbits rollback --headnode-only --yes").ok()
+    assert differences(before, snapshot(site)) == []
